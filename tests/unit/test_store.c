@@ -515,7 +515,7 @@ static void a_failed_put_fails_the_commit(void **state)
 	assert_int_equal(store_commit(store), 0);
 	assert_int_equal(put(store, "b", 1), 0);
 	/* a document that contains itself cannot be written */
-	assert_int_equal(json_object_set(loop, "inner", json_array()), 0);
+	assert_int_equal(json_object_set_new(loop, "inner", json_array()), 0);
 	assert_int_equal(json_array_append(json_object_get(loop, "inner"), loop), 0);
 	assert_int_equal(store_put(store, "c", loop), -ENOMEM);
 	json_array_clear(json_object_get(loop, "inner"));
