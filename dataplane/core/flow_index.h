@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Flow index: from a packet's addresses and ports to the flow line that holds
+ * them. A key lies in one of two buckets; the second is looked at only where a
+ * key had to spill out of the first. Lookups take no lock and write nothing;
+ * a slot is taken and given back by compare-and-swap.
+ *
+ * A slot names a line, the line's version says whether it is anybody's, and the
+ * key in the line decides. Whoever uses what it read from a line must look at
+ * the version again afterwards (sl_line_unchanged): a line may be given to
+ * another flow at any time.
+ */
+#ifndef SL_FLOW_INDEX_H
+#define SL_FLOW_INDEX_H
+
+#include "engine_api.h"
+
+#define SL_WORDS(v6) ((v6) ? 4 : 1) /* 32-bit words of an address */
+
+struct sl_flow_key { /* as in the packet; IPv4 uses the first words */
+	__be32 saddr[4];
+	__be32 daddr[4];
+	__be16 sport;
+	__be16 dport;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+
+SL_INLINE __u64 sl_mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 32;
+}
+
+/** Hash of a key under a seed; all 64 bits are good. */
+SL_INLINE __u64 sl_key_hash(const __u64 seed[2], bool v6, const struct sl_flow_key *key)
+{
+	__u64 hash = seed[0];
+
+	for (int i = 0; i < SL_WORDS(v6); i++)
+		hash = sl_mix(hash, (__u64)key->saddr[i] << 32 | key->daddr[i]);
+	hash = sl_mix(hash, seed[1] ^ ((__u64)key->protocol << 32 | (__u32)key->sport << 16 | key->dport));
+	hash *= 0xd6e8feb86659fd93ull;
+	return hash ^ hash >> 29;
+}
+
+/* The two buckets come from the two halves of the hash (multiply and shift, so
+ * that any number of buckets does), the tag from its low bits. */
+SL_INLINE __u32 sl_first_bucket(const struct sl_family_config *c, __u64 hash)
+{
+	return (__u32)((hash >> 32) * c->buckets >> 32);
+}
+
+SL_INLINE __u32 sl_second_bucket(const struct sl_family_config *c, __u64 hash)
+{
+	return (__u32)((hash & 0xffffffff) * c->buckets >> 32);
+}
+
+SL_INLINE __u32 sl_slot_tag(const struct sl_family_config *c, __u64 hash)
+{
+	return (__u32)hash << c->line_bits;
+}
+
+SL_INLINE __u32 sl_slot_line(const struct sl_family_config *c, __u32 slot)
+{
+	return slot & ((1u << c->line_bits) - 1);
+}
+
+SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, bool v6,
+			       const struct sl_flow_key *key)
+{
+	const int words = SL_WORDS(v6);
+
+	if (line->sport != key->sport || line->dport != key->dport ||
+	    line->protocol != key->protocol)
+		return false;
+	for (int i = 0; i < words; i++)
+		if (line->address[i] != key->saddr[i] || line->address[words + i] != key->daddr[i])
+			return false;
+	return true;
+}
+
+/** Whether a line still is what it was when its version was read. */
+SL_INLINE bool sl_line_unchanged(const struct sl_flow_line *line, __u16 version)
+{
+	SL_ORDER();
+	return SL_READ(line->version) == version;
+}
+
+/** Look for a key in one bucket; 0 or the number of a line other than @except. */
+SL_INLINE __u32 sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u32 tag,
+			       const struct sl_flow_key *key, __u32 except)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+
+	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
+		__u32 slot = SL_READ(bucket->slot[i]);
+		const struct sl_flow_line *line;
+		__u32 number;
+
+		if (SL_LIKELY((slot ^ tag) >> c->line_bits))
+			continue;
+		number = sl_slot_line(c, slot);
+		line = sl_line(t, v6, number);
+		if (line == NULL || number == except || (SL_READ(line->version) & 1))
+			continue;
+		SL_ORDER();
+		if (sl_line_matches(line, v6, key))
+			return number;
+	}
+	return 0;
+}
+
+/** The line that holds a key, except line @except; 0 when there is none. */
+SL_INLINE __u32 sl_index_find(sl_tables_t t, bool v6, const struct sl_flow_key *key, __u64 hash,
+			      __u32 except)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+	const struct sl_bucket *bucket = sl_bucket(t, v6, sl_first_bucket(c, hash));
+	__u32 tag = sl_slot_tag(c, hash);
+	__u32 line;
+
+	if (bucket == NULL)
+		return 0;
+	line = sl_bucket_find(t, v6, bucket, tag, key, except);
+	if (SL_LIKELY(line != 0 || SL_READ(bucket->spilled) == 0))
+		return line;
+	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	if (bucket == NULL)
+		return 0;
+	return sl_bucket_find(t, v6, bucket, tag, key, except);
+}
+
+/** Exchange one word of a bucket's slots. */
+SL_INLINE bool sl_bucket_swap(struct sl_bucket *bucket, __u32 old, __u32 new)
+{
+	for (int i = 0; i < SL_BUCKET_SLOTS; i++)
+		if (SL_READ(bucket->slot[i]) == old && SL_CAS(&bucket->slot[i], old, new) == old)
+			return true;
+	return false;
+}
+
+/**
+ * Make a line findable. Its key and an even version must be in place.
+ *
+ * Two processors may insert the same key at once, so the caller looks with
+ * sl_index_find(…, except its line) afterwards and takes its line back where
+ * there is another: whichever came second sees the first.
+ *
+ * Returns false when both buckets are full.
+ */
+SL_INLINE bool sl_index_insert(sl_tables_t t, bool v6, __u64 hash, __u32 line)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+	struct sl_bucket *first = sl_bucket(t, v6, sl_first_bucket(c, hash));
+	struct sl_bucket *second = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	__u32 slot = sl_slot_tag(c, hash) | line;
+
+	if (first == NULL || second == NULL)
+		return false;
+	if (sl_bucket_swap(first, 0, slot))
+		return true;
+	SL_FETCH_ADD(&first->spilled, 1); /* before the key is there, or a reader could miss it */
+	if (sl_bucket_swap(second, 0, slot))
+		return true;
+	SL_FETCH_ADD(&first->spilled, -1);
+	return false;
+}
+
+/** Undo sl_index_insert(). */
+SL_INLINE void sl_index_remove(sl_tables_t t, bool v6, __u64 hash, __u32 line)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+	struct sl_bucket *first = sl_bucket(t, v6, sl_first_bucket(c, hash));
+	struct sl_bucket *second = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	__u32 slot = sl_slot_tag(c, hash) | line;
+
+	if (first == NULL || second == NULL || sl_bucket_swap(first, slot, 0))
+		return;
+	if (sl_bucket_swap(second, slot, 0))
+		SL_FETCH_ADD(&first->spilled, -1);
+}
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Forward: the packet path, from a frame to a verdict. An engine calls
+ * sl_receive() for each frame; all else in core/ is called from here.
+ *
+ *   frame ─▶ parse ─▶ flow known? ─▶ rewrite ─▶ send
+ *                        │ no                        the kernel's: SL_PASS
+ *                        └▶ listener? ─▶ make flow ─▶ rewrite ─▶ send
+ *
+ * What an established packet does not need stands in functions of its own
+ * (SL_GLOBAL), which parse the packet again.
+ */
+#ifndef SL_FORWARD_H
+#define SL_FORWARD_H
+
+#include "flow_create.h"
+#include "fragment.h"
+#include "icmp.h"
+#include "reply.h"
+#include "track.h"
+
+/*
+ * What sl_forward4() and sl_forward6() leave to sl_forward() beside a verdict.
+ * The way there is short on purpose: the kernel allows 512 bytes of stack for
+ * a whole chain of calls.
+ */
+enum sl_need {
+	SL_NEED_FLOW = SL_SEND + 1, /* no flow has this packet */
+	SL_NEED_CREATE,		    /* sl_scratch() says which flow to make */
+	SL_NEED_RST,
+	SL_NEED_ICMP,	  /* it is an ICMP message */
+	SL_NEED_FRAGMENT, /* it is a later fragment */
+	SL_NEED_TIME_EXCEEDED,
+	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
+};
+
+/** Count a refused flow and say what its sender gets. */
+SL_INLINE int sl_refused(sl_tables_t t)
+{
+	const struct sl_scratch *scratch = sl_scratch(t);
+	struct sl_listener_counters *listener;
+	const struct sl_create *c;
+
+	if (scratch == NULL)
+		return SL_DROP;
+	c = &scratch->create;
+	listener = sl_count_listener(t, c->listener);
+	if (listener != NULL) {
+		if (c->drop == SL_DROP_PORT_ALLOCATION || c->drop == SL_DROP_NO_SNAT_ADDRESS)
+			listener->port_allocation_errors++;
+		else if (c->drop != SL_DROP_RACE)
+			listener->rejected_flows[sl_l4_of(c->key.protocol)]++;
+	}
+	sl_count_drop(t, c->drop);
+	/* nobody is there to answer: tell the client at once */
+	if (c->key.protocol != SL_TCP || c->drop != SL_DROP_NO_TARGET)
+		return SL_DROP;
+	if (listener != NULL)
+		listener->elb_resets++;
+	return SL_NEED_RST;
+}
+
+/** A packet without a flow: whose is it? Returns SL_PASS, SL_NEED_RST or SL_NEED_CREATE. */
+SL_INLINE int sl_miss_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	struct sl_scratch *scratch = sl_scratch(t);
+	struct sl_listener_counters *counters;
+	const struct sl_vip *vip;
+	const struct sl_eth *eth;
+	struct sl_create *c;
+	struct sl_packet p;
+
+	if (scratch == NULL ||
+	    (v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FLOW)
+		return SL_PASS;
+	vip = sl_vip_find(t, v6, p.key.daddr, p.key.dport, p.key.protocol);
+	eth = sl_frame_data(frame);
+	if (vip == NULL || (const void *)(eth + 1) > sl_frame_end(frame))
+		return SL_PASS;
+	if (p.key.protocol == SL_TCP &&
+	    (p.tcp_flags & (SL_TCP_STATE_FLAGS | SL_TCP_ACK)) != SL_TCP_SYN) {
+		counters = sl_count_listener(t, vip->listener);
+		if (counters != NULL && !(p.tcp_flags & SL_TCP_RST))
+			counters->elb_resets++;
+		return SL_NEED_RST;
+	}
+	c = &scratch->create;
+	for (int i = 0; i < SL_WORDS(v6); i++) {
+		c->key.saddr[i] = p.key.saddr[i];
+		c->key.daddr[i] = p.key.daddr[i];
+	}
+	c->key.sport = p.key.sport;
+	c->key.dport = p.key.dport;
+	c->key.protocol = p.key.protocol;
+	c->isn = p.seq;
+	c->port = (__u16)port;
+	__builtin_memcpy(c->client_mac, eth->source, SL_MAC_BYTES);
+	c->listener = vip->listener;
+	c->zone = vip->zone;
+	return SL_NEED_CREATE;
+}
+
+SL_GLOBAL int sl_miss4(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port)
+{
+	return l3 > SL_L3_OFFSET_MAX ? SL_PASS : sl_miss_family(t, frame, false, l3, port);
+}
+
+SL_GLOBAL int sl_miss6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port)
+{
+	return l3 > SL_L3_OFFSET_MAX ? SL_PASS : sl_miss_family(t, frame, true, l3, port);
+}
+
+/**
+ * A packet on a flow that may be over: its target is gone, or a SYN comes on a
+ * closed one. Returns SL_NEED_FLOW when the flow was ended, SL_NEED_RST, or
+ * SL_SEND when the flow goes on.
+ */
+SL_INLINE int sl_stale_family(sl_tables_t t, bool v6, __u32 number, __u32 tcp)
+{
+	const struct sl_flow_line *client = sl_line(t, v6, number & ~1u);
+	const struct sl_target *target;
+	__u32 control;
+	bool gone;
+
+	if (client == NULL)
+		return SL_DROP;
+	control = SL_READ(client->control);
+	target = sl_target(t, client->target);
+	gone = target != NULL && target->state == SL_TARGET_GONE;
+	if (gone && tcp) {
+		struct sl_listener_counters *listener = sl_count_listener(t, client->listener);
+
+		/* the flow stays until the sweep takes it, so that both sides get their RST */
+		if (listener != NULL)
+			listener->elb_resets++;
+		return SL_NEED_RST;
+	}
+	if (gone)
+		sl_flow_end(t, v6, number / 2, control, SL_CLOSE_TARGET_GONE);
+	else if (sl_state_is_closed(SL_CONTROL_STATE(control)))
+		sl_flow_end(t, v6, number / 2, control, sl_reason_of(control));
+	else
+		return SL_SEND;
+	return SL_NEED_FLOW;
+}
+
+SL_GLOBAL int sl_stale(sl_tables_t t, __u32 v6, __u32 number, __u32 tcp)
+{
+	if (v6)
+		return sl_stale_family(t, true, number, tcp);
+	return sl_stale_family(t, false, number, tcp);
+}
+
+/** Find a packet's line. Returns SL_SEND with *ret_number set, or what is needed instead. */
+SL_INLINE int sl_line_of(sl_tables_t t, bool v6, const struct sl_packet *p, __u32 *ret_number)
+{
+	__u64 hash = sl_key_hash(sl_config(t)->seed, v6, &p->key);
+	__u32 number = sl_index_find(t, v6, &p->key, hash, 0);
+	const struct sl_flow_line *line = sl_line(t, v6, number);
+	const struct sl_target *target;
+
+	*ret_number = number;
+	if (SL_UNLIKELY(number == 0 || line == NULL))
+		return SL_NEED_FLOW;
+	target = sl_target(t, line->target);
+	if (SL_LIKELY((p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) != SL_TCP_SYN &&
+		      (target == NULL || target->state != SL_TARGET_GONE)))
+		return SL_SEND;
+	return sl_stale(t, v6, number, p->key.protocol == SL_TCP);
+}
+
+/** Keep the way back to the client fresh: routers fail over while flows live. */
+SL_INLINE void sl_refresh_way_back(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 number,
+				   struct sl_flow_line *client, __u32 port)
+{
+	const struct sl_eth *eth = sl_frame_data(frame);
+	struct sl_flow_line *target;
+	__u64 hop = (__u64)port << 48;
+	__u16 digest;
+
+	if ((const void *)(eth + 1) > sl_frame_end(frame))
+		return;
+	digest = sl_way_back(eth->source, port);
+	if (SL_LIKELY(client->way_back == digest))
+		return;
+	target = sl_line(t, v6, number | 1);
+	if (target == NULL)
+		return;
+	for (int i = 0; i < SL_MAC_BYTES; i++)
+		hop |= (__u64)eth->source[i] << (8 * i);
+	SL_WRITE(*(__u64 *)target->client_mac, hop);
+	client->way_back = digest;
+}
+
+/** TCP state and acknowledgement of a packet on a line. */
+SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, __u32 number, struct sl_flow_line *line,
+			     const struct sl_packet *p, __u16 version)
+{
+	bool from_client = !(number & 1);
+	struct sl_listener_counters *listener;
+
+	if (p->tcp_flags & SL_TCP_ACK)
+		line->last_ack = p->ack;
+	if (SL_UNLIKELY((p->tcp_flags & SL_TCP_STATE_FLAGS) ||
+			(from_client && SL_CONTROL_STATE(line->control) != SL_FLOW_ESTABLISHED)))
+		sl_track(t, v6, number, version, p->tcp_flags);
+	if (SL_UNLIKELY(p->tcp_flags & SL_TCP_RST)) {
+		listener = sl_count_listener(t, line->listener);
+		if (listener != NULL && from_client)
+			listener->client_resets++;
+		else if (listener != NULL)
+			listener->target_resets++;
+	}
+}
+
+/** The packet does not fit the link it must leave by. */
+SL_INLINE bool sl_too_big(sl_tables_t t, __u64 hop, __u32 ip_length, __u32 *ret_mtu)
+{
+	const struct sl_port *port = sl_port(t, SL_NEXT_HOP_PORT(hop));
+
+	if (port == NULL || ip_length <= port->mtu)
+		return false;
+	*ret_mtu = port->mtu;
+	return true;
+}
+
+/** Rewrite a packet as its line says, and send it. */
+SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+			    const struct sl_packet *p, __u32 number)
+{
+	struct sl_flow_line *line = sl_line(t, v6, number);
+	bool routed, too_big;
+	struct sl_rewrite r;
+	__u32 mtu = 0;
+
+	if (line == NULL || !sl_rewrite_read(t, v6, line, number, &r))
+		return sl_drop(t, SL_DROP_RACE);
+	if (SL_UNLIKELY(p->ttl <= 1))
+		return SL_NEED_TIME_EXCEEDED;
+	routed = r.hop != SL_NEXT_HOP_NONE;
+	too_big = routed && sl_too_big(t, r.hop, p->ip_length, &mtu);
+	if (SL_UNLIKELY(too_big && p->dont_fragment))
+		return (int)(SL_NEED_TOO_BIG | mtu << 8);
+	if (!(number & 1))
+		sl_refresh_way_back(t, frame, v6, number, line, port);
+	if (p->key.protocol == SL_TCP)
+		sl_follow_tcp(t, v6, number, line, p, r.version);
+	if (SL_UNLIKELY(p->first_fragment))
+		sl_fragment_note(t, v6, p, number, r.version);
+	sl_count_packet(t, line, &r, p->ip_length);
+	/* the kernel finds the next hop, or fragments; and counts the hop itself */
+	routed = routed && !too_big;
+	if (v6)
+		sl_rewrite_l3_6(p->l3, &r, routed);
+	else
+		sl_rewrite_l3_4(p->l3, &r, routed);
+	sl_rewrite_l4(p->l4, sl_frame_end(frame), p->key.protocol, &r);
+	return SL_LIKELY(routed) ? sl_send(t, frame, l3, r.hop) : SL_PASS;
+}
+
+SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+				__u32 number)
+{
+	struct sl_packet p;
+	enum sl_parsed parsed = v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p);
+	int verdict;
+
+	if (SL_UNLIKELY(parsed != SL_PARSED_FLOW)) {
+		switch (parsed) {
+		case SL_PARSED_ICMP:
+			return SL_NEED_ICMP;
+		case SL_PARSED_FRAGMENT:
+			return SL_NEED_FRAGMENT;
+		case SL_PARSED_TRUNCATED:
+			return sl_refuse(t, v6, &p.key, SL_DROP_TRUNCATED);
+		case SL_PARSED_MALFORMED:
+			return sl_refuse(t, v6, &p.key, SL_DROP_MALFORMED);
+		default:
+			return SL_PASS;
+		}
+	}
+	if (SL_LIKELY(number == 0)) {
+		verdict = sl_line_of(t, v6, &p, &number);
+		if (SL_UNLIKELY(verdict != SL_SEND))
+			return verdict;
+	}
+	return sl_forward_on(t, frame, v6, l3, port, &p, number);
+}
+
+/**
+ * Forward an IPv4 packet.
+ *
+ * @number  the line it takes, if the caller made it; 0 to look it up
+ *
+ * Returns a verdict or an enum sl_need.
+ */
+SL_GLOBAL int sl_forward4(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port, __u32 number)
+{
+	return l3 > SL_L3_OFFSET_MAX ? SL_PASS :
+				       sl_forward_family(t, frame, false, l3, port, number);
+}
+
+/** The same for IPv6. */
+SL_GLOBAL int sl_forward6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port, __u32 number)
+{
+	return l3 > SL_L3_OFFSET_MAX ? SL_PASS :
+				       sl_forward_family(t, frame, true, l3, port, number);
+}
+
+/** A packet without a flow: make one if it may begin one. Returns a verdict or SL_NEED_RST. */
+SL_INLINE int sl_begin(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	int verdict = v6 ? sl_miss6(t, frame, l3, port) : sl_miss4(t, frame, l3, port);
+	__u32 line;
+
+	if (verdict != SL_NEED_CREATE)
+		return verdict;
+	line = (__u32)(v6 ? sl_flow_create6(t) : sl_flow_create4(t));
+	if (line == 0)
+		return sl_refused(t);
+	return v6 ? sl_forward6(t, frame, l3, port, line) : sl_forward4(t, frame, l3, port, line);
+}
+
+/** Forward an IP packet; returns a verdict. */
+SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	int verdict = v6 ? sl_forward6(t, frame, l3, port, 0) : sl_forward4(t, frame, l3, port, 0);
+	__u32 mtu;
+
+	if (SL_LIKELY(SL_VERDICT(verdict) <= SL_SEND))
+		return verdict;
+	if (SL_VERDICT(verdict) == SL_NEED_FLOW)
+		verdict = sl_begin(t, frame, v6, l3, port);
+	mtu = SL_VERDICT_PORT(verdict);
+	switch (SL_VERDICT(verdict)) {
+	case SL_NEED_RST:
+		return sl_reply_rst(t, frame, v6, l3, port);
+	case SL_NEED_ICMP:
+		return v6 ? sl_icmp6(t, frame, l3) : sl_icmp4(t, frame, l3);
+	case SL_NEED_FRAGMENT:
+		return v6 ? sl_fragment6(t, frame, l3) : sl_fragment4(t, frame, l3);
+	case SL_NEED_TIME_EXCEEDED:
+		mtu = 0;
+		/* fallthrough */
+	case SL_NEED_TOO_BIG:
+		return v6 ? sl_reply_icmp6(t, frame, l3, port, mtu) :
+			    sl_reply_icmp4(t, frame, l3, port, mtu);
+	}
+	return verdict;
+}
+
+/** Where a port would stand in the port table. */
+SL_INLINE __u32 sl_port_home(__u32 ifindex, __u32 outer, __u32 inner)
+{
+	return (ifindex * 31 + outer * 7 + inner) % SL_MAX_PORTS;
+}
+
+/** Number of the port that a frame came in by; SL_NONE: not served. */
+SL_INLINE __u32 sl_port_find(sl_tables_t t, __u32 ifindex, __u32 outer, __u32 inner)
+{
+	__u32 home = sl_port_home(ifindex, outer, inner);
+
+	for (__u32 i = 0; i < SL_PORT_PROBES; i++) {
+		__u32 number = (home + i) % SL_MAX_PORTS;
+		const struct sl_port *port = sl_port(t, number);
+
+		if (port != NULL && port->ifindex == ifindex && port->vlan[0] == outer &&
+		    port->vlan[1] == inner)
+			return number;
+	}
+	return SL_NONE;
+}
+
+SL_INLINE bool sl_mac_is(const __u8 *mac, const struct sl_port *port)
+{
+	return *(const __u16 *)mac == *(const __u16 *)port->mac &&
+	       *(const __u16 *)(mac + 2) == *(const __u16 *)(port->mac + 2) &&
+	       *(const __u16 *)(mac + 4) == *(const __u16 *)(port->mac + 4);
+}
+
+/**
+ * Take a frame that came in by an interface. Rewrites it in place.
+ *
+ * Returns SL_PASS, SL_DROP (counted by reason), or SL_SEND with the number of
+ * the port to send it by (SL_VERDICT_PORT).
+ */
+SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
+{
+	void *end = sl_frame_end(frame);
+	struct sl_eth *eth = sl_frame_data(frame);
+	__u32 l3 = sizeof(*eth), number, tags[SL_MAX_VLAN_TAGS] = {};
+	const struct sl_port *port;
+	__be16 type;
+
+	if ((void *)(eth + 1) > end)
+		return SL_PASS;
+	type = eth->type;
+	for (int i = 0; i < SL_MAX_VLAN_TAGS; i++) {
+		const struct sl_vlan *tag = (void *)eth + l3;
+
+		if (SL_LIKELY(type != SL_BE16(SL_ETHERTYPE_VLAN) &&
+			      type != SL_BE16(SL_ETHERTYPE_QINQ)))
+			break;
+		if ((const void *)(tag + 1) > end)
+			return SL_PASS;
+		tags[i] = SL_FROM_BE16(tag->tci) & SL_VLAN_ID_MASK;
+		type = tag->type;
+		l3 += sizeof(*tag);
+	}
+	number = sl_port_find(t, ifindex, tags[0], tags[1]);
+	port = sl_port(t, number);
+	if (port == NULL || !sl_mac_is(eth->destination, port))
+		return SL_PASS;
+	if (type == SL_BE16(SL_ETHERTYPE_IPV4))
+		return sl_forward(t, frame, false, l3, number);
+	if (type == SL_BE16(SL_ETHERTYPE_IPV6))
+		return sl_forward(t, frame, true, l3, number);
+	return SL_PASS;
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
+/*
+ * Rewrite: what a flow line does to a packet, and how the packet leaves.
+ * Type of service, ECN and options pass untouched; the time to live goes down
+ * by one, as a router must (RFC 1812 §5.3.1, RFC 8200 §3).
+ */
+#ifndef SL_REWRITE_H
+#define SL_REWRITE_H
+
+#include "checksum.h"
+#include "flow_index.h"
+
+/* What becomes of a packet. */
+enum sl_verdict {
+	SL_PASS, /* the kernel's */
+	SL_DROP,
+	SL_SEND, /* through the port in the bits above */
+};
+#define SL_VERDICT(v) ((v)&0xff)
+#define SL_VERDICT_PORT(v) ((__u32)(v) >> 8)
+#define SL_SEND_TO(port) ((int)(SL_SEND | (__u32)(port) << 8))
+
+SL_INLINE int sl_drop(sl_tables_t t, enum sl_drop reason)
+{
+	sl_count_drop(t, reason);
+	return SL_DROP;
+}
+
+/* A line's rewrite, read in one moment. */
+struct sl_rewrite {
+	__be32 saddr[4];
+	__be32 daddr[4];
+	__be16 sport;
+	__be16 dport;
+	__u16 l3_delta;
+	__u16 l4_delta;
+	__u16 version;
+	__u16 target;
+	__u16 listener;
+	__u64 hop; /* SL_NEXT_HOP_… */
+};
+
+/** Where packets of a line go: the target's next hop, or the way back to the client. */
+SL_INLINE __u64 sl_line_hop(sl_tables_t t, const struct sl_flow_line *line, __u32 number,
+			    const struct sl_target *target)
+{
+	(void)t;
+	if (number & 1)
+		return SL_READ(*(const __u64 *)line->client_mac);
+	return target != NULL ? SL_READ(target->next_hop) : SL_NEXT_HOP_NONE;
+}
+
+/** Read a line's rewrite. Returns false when the line changed hands meanwhile. */
+SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_flow_line *line,
+			       __u32 number, struct sl_rewrite *r)
+{
+	const int words = SL_WORDS(v6);
+
+	r->version = SL_READ(line->version);
+	SL_ORDER();
+	for (int i = 0; i < words; i++) {
+		r->saddr[i] = line->address[2 * words + i];
+		r->daddr[i] = line->address[3 * words + i];
+	}
+	r->sport = line->new_sport;
+	r->dport = line->new_dport;
+	r->l3_delta = line->l3_delta;
+	r->l4_delta = line->l4_delta;
+	r->target = line->target;
+	r->listener = line->listener;
+	r->hop = sl_line_hop(t, line, number, sl_target(t, r->target));
+	return !(r->version & 1) && sl_line_unchanged(line, r->version);
+}
+
+/** Count a packet that a line sends on, and keep its flow from idling. */
+SL_INLINE void sl_count_packet(sl_tables_t t, struct sl_flow_line *line,
+			       const struct sl_rewrite *r, __u32 ip_length)
+{
+	struct sl_listener_counters *listener = sl_count_listener(t, r->listener);
+	struct sl_target_counters *target = sl_count_target(t, r->target);
+	enum sl_l4 l4 = line->protocol == SL_UDP ? SL_L4_UDP : SL_L4_TCP;
+
+	line->last_seen = sl_now_ticks(t);
+	line->bytes += ip_length;
+	if (SL_UNLIKELY(++line->packets == 0))
+		line->packets_high++;
+	if (listener != NULL) {
+		listener->packets[l4]++;
+		listener->bytes[l4] += ip_length;
+	}
+	if (target != NULL) {
+		target->packets++;
+		target->bytes += ip_length;
+	}
+}
+
+/** Change an IPv4 header. The checksum stays as wrong as it came. */
+SL_INLINE void sl_rewrite_l3_4(struct sl_ipv4 *ip, const struct sl_rewrite *r, bool hop)
+{
+	__u64 delta = r->l3_delta;
+
+	ip->saddr = r->saddr[0];
+	ip->daddr = r->daddr[0];
+	if (hop) {
+		ip->ttl--;
+		delta += 0xfffe; /* ~ttl + (ttl - 1): the low byte of a word, one less */
+	}
+	ip->check = sl_csum_apply(ip->check, delta);
+}
+
+SL_INLINE void sl_rewrite_l3_6(struct sl_ipv6 *ip, const struct sl_rewrite *r, bool hop)
+{
+	for (int i = 0; i < 4; i++) {
+		ip->saddr[i] = r->saddr[i];
+		ip->daddr[i] = r->daddr[i];
+	}
+	if (hop)
+		ip->hop_limit--;
+}
+
+/** Change ports and checksum. The parser checked the bounds; the verifier forgot. */
+SL_INLINE void sl_rewrite_l4(void *l4, const void *end, __u8 protocol, const struct sl_rewrite *r)
+{
+	struct sl_tcp *tcp = l4;
+	struct sl_udp *udp = l4;
+
+	if (protocol == SL_TCP && (const void *)(tcp + 1) <= end) {
+		tcp->sport = r->sport;
+		tcp->dport = r->dport;
+		tcp->check = sl_csum_apply(tcp->check, r->l4_delta);
+	} else if (protocol == SL_UDP && (const void *)(udp + 1) <= end) {
+		udp->sport = r->sport;
+		udp->dport = r->dport;
+		udp->check = sl_csum_apply_udp(udp->check, r->l4_delta);
+	}
+}
+
+/**
+ * Give a packet the VLAN tags of the port it leaves by. The priority of a tag
+ * that was there stays.
+ */
+SL_GLOBAL int sl_retag(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 number)
+{
+	const struct sl_port *port = sl_port(t, number);
+	struct sl_eth *eth = sl_frame_data(frame);
+	__u32 has, wants;
+	struct sl_vlan *tag;
+	__be16 type, priority = 0;
+
+	if (port == NULL || l3 < sizeof(*eth) || l3 > SL_L3_OFFSET_MAX ||
+	    (void *)eth + SL_L3_OFFSET_MAX > sl_frame_end(frame))
+		return -1;
+	has = (l3 - sizeof(*eth)) / sizeof(*tag);
+	wants = (port->vlan[0] != 0) + (port->vlan[1] != 0);
+	tag = (void *)(eth + 1);
+	type = eth->type;
+	if (has >= 1) {
+		priority = tag[0].tci & (__be16)~SL_BE16(SL_VLAN_ID_MASK);
+		type = has == 1 ? tag[0].type : tag[1].type;
+	}
+	if (has != wants && sl_frame_resize(frame, ((int)has - (int)wants) * (int)sizeof(*tag), 0))
+		return -1;
+	eth = sl_frame_data(frame);
+	tag = (void *)(eth + 1);
+	if ((void *)eth + SL_L3_OFFSET_MAX > sl_frame_end(frame))
+		return -1;
+	eth->type = wants == 0 ? type : SL_BE16(wants == 2 ? SL_ETHERTYPE_QINQ : SL_ETHERTYPE_VLAN);
+	if (wants >= 1) {
+		tag[0].tci = SL_BE16(port->vlan[0]) | priority;
+		tag[0].type = wants == 2 ? SL_BE16(SL_ETHERTYPE_VLAN) : type;
+	}
+	if (wants == 2) {
+		tag[1].tci = SL_BE16(port->vlan[1]) | priority;
+		tag[1].type = type;
+	}
+	return 0;
+}
+
+/** Send a finished IP packet to a next hop. */
+SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop)
+{
+	__u32 number = SL_NEXT_HOP_PORT(hop);
+	const struct sl_port *port = sl_port(t, number);
+	struct sl_eth *eth;
+
+	if (port == NULL || port->ifindex == 0 || !port->up)
+		return sl_drop(t, SL_DROP_PORT_DOWN);
+	if (SL_UNLIKELY(l3 != sizeof(*eth) || port->vlan[0] != 0)) {
+		if (sl_retag(t, frame, l3, number) != 0)
+			return sl_drop(t, SL_DROP_ADJUST);
+	}
+	eth = sl_frame_data(frame);
+	if ((void *)(eth + 1) > sl_frame_end(frame))
+		return sl_drop(t, SL_DROP_ADJUST);
+	*(__u16 *)&eth->destination[0] = (__u16)hop;
+	*(__u16 *)&eth->destination[2] = (__u16)(hop >> 16);
+	*(__u16 *)&eth->destination[4] = (__u16)(hop >> 32);
+	__builtin_memcpy(eth->source, port->mac, SL_MAC_BYTES);
+	return SL_SEND_TO(number);
+}
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Engine: the packet path as control/ knows it.
+ *
+ * Control owns the model and calls the functions below; the engine keeps a
+ * mirror of it in flat tables that the packet path reads. A change is staged by
+ * the put and remove calls and becomes visible to packets in engine_commit(),
+ * which returns only when the path does what was asked. Objects are named by
+ * the 64-bit number that ends their ARN, so an engine that outlived sluiced is
+ * taken over by putting the whole model again between engine_reconcile_begin()
+ * and engine_reconcile_end().
+ *
+ * Threading: one control thread calls everything here; no call may block on
+ * traffic. Addresses are struct in6_addr with IPv4 mapped (address.h). Ports
+ * and numbers are in host order.
+ */
+#ifndef SLUICE_ENGINE_H
+#define SLUICE_ENGINE_H
+
+#include "address.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENGINE_ERROR_MAX 256	   /* bytes of an error text, with its NUL */
+#define ENGINE_MAX_INTERFACES 16   /* interfaces one engine serves */
+#define ENGINE_MAX_ZONES 8	   /* zones, the bits of a zone mask */
+#define ENGINE_MAX_SNAT 16	   /* SNAT addresses of one zone, both families together */
+#define ENGINE_MAX_WEIGHTED 5	   /* target groups of one listener */
+#define ENGINE_MAX_VIPS 16	   /* VIPs of one listener: two families in each zone */
+#define ENGINE_MAX_GROUP_TARGETS 1000 /* targets in one group, draining ones not counted */
+
+struct engine;
+
+enum engine_kind {
+	ENGINE_MEMORY, /* tables only, no packets: unit tests, sluiced --check */
+	ENGINE_XDP,
+};
+
+enum engine_attach { ENGINE_ATTACH_AUTO, ENGINE_ATTACH_NATIVE, ENGINE_ATTACH_GENERIC };
+
+struct engine_zone {
+	char interface[IF_NAMESIZE]; /* VIPs and SNAT addresses are added to it */
+	struct in6_addr snat[ENGINE_MAX_SNAT];
+	unsigned int n_snat;
+};
+
+struct engine_config {
+	enum engine_kind kind;
+	enum engine_attach attach;
+	const char *pin_dir; /* below a bpffs; made if missing. ENGINE_XDP only */
+	char interfaces[ENGINE_MAX_INTERFACES][IF_NAMESIZE];
+	unsigned int n_interfaces;
+	struct engine_zone zones[ENGINE_MAX_ZONES]; /* a zone is named by its place here */
+	unsigned int n_zones;
+	uint32_t max_flows;	 /* IPv4 flows, 1,024 to 8,388,608 */
+	uint32_t max_flows_ipv6; /* IPv6 flows, same range */
+	uint32_t max_targets;	 /* registrations over all groups, 1 to 65,535 */
+	uint16_t snat_port_min;	 /* 1,024 .. snat_port_max */
+	uint16_t snat_port_max;
+};
+
+enum engine_close_reason { /* how a flow ended; the texts are those of the access log */
+	ENGINE_CLOSE_FIN,
+	ENGINE_CLOSE_RST_CLIENT,
+	ENGINE_CLOSE_RST_TARGET,
+	ENGINE_CLOSE_IDLE,
+	ENGINE_CLOSE_SYN_TIMEOUT,
+	ENGINE_CLOSE_EVICTED,	/* gave way to a new flow in a full table */
+	ENGINE_CLOSE_TARGET_GONE,
+	ENGINE_CLOSE_COUNT,
+};
+
+/** The close reason's name, as "fin" or "rst_client"; "unknown" when out of range. */
+const char *engine_close_reason_name(enum engine_close_reason reason);
+
+struct engine_flow { /* a live flow, or the record of an ended one */
+	struct in6_addr client, vip, nat, target; /* nat: what the target sees as source */
+	uint16_t client_port, vip_port, nat_port, target_port;
+	uint8_t protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
+	const char *state;	/* "half-open", "established", "closing", "lingering", "udp" */
+	enum engine_close_reason reason; /* ended flows only */
+	uint64_t listener_id, group_id;
+	uint64_t client_bytes, client_packets; /* from the client, IP headers included */
+	uint64_t target_bytes, target_packets; /* from the target */
+	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns of a live flow: last packet */
+	uint32_t connect_us;	/* SYN to the target's SYN-ACK; 0 when there was none */
+};
+
+struct engine_events {
+	void *context;
+	/** A flow ended. The record is valid only during the call. */
+	void (*flow_ended)(void *context, const struct engine_flow *flow);
+	/** Something an operator wants to know happened, e.g. "interface eth0 is down". */
+	void (*changed)(void *context, const char *what);
+};
+
+/**
+ * Start an engine, or take over the one whose tables are pinned below pin_dir.
+ *
+ * Nothing of the path changes before engine_reconcile_end(): a taken-over
+ * engine keeps forwarding what it knew.
+ *
+ * @error receives a sentence that says what is wrong and what to do
+ *
+ * Returns 0, -EINVAL (a setting out of range), -EBUSY (another process holds
+ * the engine), -EPROTO (pinned tables of another layout version or size),
+ * -ENODEV (no such interface), -ENOMEM, or what the kernel said.
+ */
+int engine_open(const struct engine_config *config, const struct engine_events *events,
+		struct engine **ret_engine, char error[ENGINE_ERROR_MAX]);
+
+/** Give the engine up; NULL is fine. The xdp engine goes on forwarding. */
+void engine_close(struct engine *engine);
+
+/**
+ * Stop forwarding: detach from the interfaces, remove pins, VIPs and SNAT
+ * addresses. The engine is then only good for engine_close().
+ *
+ * Returns 0 or the first error; goes on behind an error.
+ */
+int engine_detach(struct engine *engine, char error[ENGINE_ERROR_MAX]);
+
+/**
+ * File descriptor to poll for reading; call engine_process() when it is ready.
+ * Owned by the engine. Never fails.
+ */
+int engine_poll_fd(const struct engine *engine);
+
+/** Handle what came in: flow records, neighbour and link changes. Calls the events; bounded work. */
+void engine_process(struct engine *engine);
+
+/* --- the model ----------------------------------------------------------- */
+
+struct engine_group {
+	bool preserve_client_ip;
+	bool sticky_source_ip; /* stickiness.enabled, stickiness.type source_ip */
+	bool fail_open;	       /* its active targets are unhealthy: count flows as such */
+	uint8_t zones;	       /* mask of the zones in which a listener uses this group */
+};
+
+enum engine_target_state {
+	ENGINE_TARGET_ACTIVE,	/* gets new flows */
+	ENGINE_TARGET_IDLE,	/* gets none; flows live on (unhealthy, draining) */
+};
+
+struct engine_target {
+	struct in6_addr address;
+	uint16_t port;
+	enum engine_target_state state;
+	uint8_t zones; /* mask of the zones whose VIPs may choose it */
+};
+
+struct engine_weighted {
+	uint64_t group_id;
+	uint32_t weight; /* 0 to 999 */
+};
+
+struct engine_vip {
+	struct in6_addr address;
+	unsigned int zone;
+};
+
+struct engine_listener {
+	struct engine_vip vips[ENGINE_MAX_VIPS]; /* all of one family */
+	unsigned int n_vips;
+	uint16_t port;
+	bool tcp, udp;
+	uint32_t tcp_idle_timeout_s, udp_idle_timeout_s;
+	struct engine_weighted groups[ENGINE_MAX_WEIGHTED];
+	unsigned int n_groups;
+	bool sticky_groups; /* TargetGroupStickinessConfig: choose the group by source address */
+};
+
+/** Add the address of a load balancer to its zone's interface. Returns 0, -EEXIST when it is
+ *  there for another load balancer, or what netlink said. Adding the same one again is fine. */
+int engine_vip_put(struct engine *engine, const struct engine_vip *vip);
+/** Returns 0, also when it was not there. */
+int engine_vip_remove(struct engine *engine, const struct engine_vip *vip);
+
+/** Add a target group or change its settings. Returns 0 or -ENOSPC (no free group slot). */
+int engine_group_put(struct engine *engine, uint64_t group_id, const struct engine_group *group);
+/** Remove a group with its targets; their flows live on. No listener may use it. -ENOENT. */
+int engine_group_remove(struct engine *engine, uint64_t group_id);
+
+/** Add a target or change its state. -ENOENT (no such group), -ENOSPC (no free target slot). */
+int engine_target_put(struct engine *engine, uint64_t group_id, const struct engine_target *target);
+
+/**
+ * Take a target out.
+ *
+ * @end_flows  true: the next packet of each of its flows is answered with a RST
+ *             (UDP: begins a new flow); false: its flows live until they end
+ *
+ * Returns 0 or -ENOENT.
+ */
+int engine_target_remove(struct engine *engine, uint64_t group_id, const struct in6_addr *address,
+			 uint16_t port, bool end_flows);
+
+/** How many more targets engine_target_put() can add. Slots of removed targets that
+ *  still have flows are not free yet. */
+uint32_t engine_targets_free(const struct engine *engine);
+
+/** Add a listener or change it; established flows keep their target. -ENOENT (a group is
+ *  unknown), -EEXIST (address and port belong to another listener), -ENOSPC. */
+int engine_listener_put(struct engine *engine, uint64_t listener_id,
+			const struct engine_listener *listener);
+/** Packets to it are the kernel's from the commit on; its flows live on. -ENOENT. */
+int engine_listener_remove(struct engine *engine, uint64_t listener_id);
+
+/**
+ * Make everything staged visible to packets; costs in proportion to what was
+ * staged. Returns 0, or -ENOSPC when the Maglev arena is full: then groups keep
+ * the table they had, and a later commit tries again.
+ */
+int engine_commit(struct engine *engine);
+
+/** Between these two the whole model is put again; what was not put is removed at the end. */
+void engine_reconcile_begin(struct engine *engine);
+int engine_reconcile_end(struct engine *engine, char error[ENGINE_ERROR_MAX]);
+
+/* --- what it tells ------------------------------------------------------- */
+
+struct engine_counters { /* names as in nlb metrics; since the object was first put */
+	uint64_t active_flows; /* may lag behind by one sweep of the flow table */
+	uint64_t active_flows_tcp, active_flows_udp;
+	uint64_t new_flows_tcp, new_flows_udp;
+	uint64_t processed_packets, processed_bytes;
+	uint64_t processed_bytes_tcp, processed_bytes_udp;
+	uint64_t client_resets, target_resets, elb_resets;
+	uint64_t rejected_flows_tcp, rejected_flows_udp, port_allocation_errors, unhealthy_routing_flows;
+};
+
+/** Counters of one object. Returns 0 or -ENOENT; groups and targets have no elb_resets and
+ *  nothing behind it. A group's counters include targets that have left. */
+int engine_listener_counters(const struct engine *engine, uint64_t listener_id,
+			     struct engine_counters *ret_counters);
+int engine_group_counters(const struct engine *engine, uint64_t group_id,
+			  struct engine_counters *ret_counters);
+int engine_target_counters(const struct engine *engine, uint64_t group_id,
+			   const struct in6_addr *address, uint16_t port,
+			   struct engine_counters *ret_counters);
+
+struct engine_drop {
+	const char *reason; /* stable identifier, e.g. "truncated" */
+	const char *text;   /* a sentence */
+	uint64_t packets;
+};
+
+/** Dropped packets by reason; returns how many entries @drops got, at most @max. */
+size_t engine_drops(const struct engine *engine, struct engine_drop *drops, size_t max);
+
+struct engine_info {
+	const char *kind;	 /* "xdp", "memory" */
+	uint32_t layout_version; /* of the tables */
+	bool taken_over;	 /* the tables outlived an earlier sluiced */
+	uint32_t max_flows, max_flows_ipv6, flows, flows_ipv6; /* flows: live and lingering */
+	uint32_t max_targets, targets, listeners, groups;
+	uint64_t flow_records_lost; /* ends that found the ring buffer full */
+	struct {
+		char name[IF_NAMESIZE];
+		const char *mode; /* "native", "generic" */
+		bool up;
+	} interfaces[ENGINE_MAX_INTERFACES];
+	unsigned int n_interfaces;
+};
+void engine_describe(const struct engine *engine, struct engine_info *ret_info);
+
+struct engine_flow_filter { /* a field left zero (ids) or :: (addresses) matches all */
+	uint64_t listener_id, group_id;
+	struct in6_addr client, target;
+	uint16_t client_port, target_port;
+};
+
+/**
+ * Visit live flows, at most @max_scan table entries a call, so that a caller
+ * can spread a large table over many turns of its event loop.
+ *
+ * @cursor  0 to begin; advanced; UINT64_MAX when the table's end was reached
+ * @visit   returns false to stop: the cursor then stands behind that flow
+ *
+ * A flow that lives through all calls of a pass is seen exactly once.
+ */
+void engine_flows(const struct engine *engine, uint64_t *cursor, size_t max_scan,
+		  const struct engine_flow_filter *filter,
+		  bool (*visit)(void *context, const struct engine_flow *flow), void *context);
+
+#endif

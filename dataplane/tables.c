@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: at most that many, and twice while swapping */
+#define VIPS_BESIDE_TARGETS 16384u    /* listeners on their VIPs, VIPs and SNAT addresses */
+#define KEYS_PER_BUCKET 4	      /* of 15 slots, in a full table: spilling stays rare */
+
+struct table_spec {
+	const char *name;
+	size_t bytes;
+	size_t member; /* of struct sl_tables */
+};
+
+#define SPEC(table, map, record, field) \
+	[table] = {map, record, offsetof(struct sl_tables, field)}
+static const struct table_spec specs[TABLE_COUNT] = {
+	SPEC(TABLE_CONFIG, "sl_saved_config", sizeof(struct sl_config), config),
+	SPEC(TABLE_BUCKETS4, "sl_buckets4", sizeof(struct sl_bucket), buckets[0]),
+	SPEC(TABLE_BUCKETS6, "sl_buckets6", sizeof(struct sl_bucket), buckets[1]),
+	SPEC(TABLE_LINES4, "sl_lines4", SL_LINE_BYTES_V4, lines[0]),
+	SPEC(TABLE_LINES6, "sl_lines6", SL_LINE_BYTES_V6, lines[1]),
+	SPEC(TABLE_COLD4, "sl_cold4", sizeof(struct sl_flow_cold), cold[0]),
+	SPEC(TABLE_COLD6, "sl_cold6", sizeof(struct sl_flow_cold), cold[1]),
+	SPEC(TABLE_POOLS, "sl_pools", sizeof(struct sl_flow_pool), pools),
+	SPEC(TABLE_FRAGMENTS, "sl_fragments", sizeof(struct sl_fragment), fragments),
+	SPEC(TABLE_VIP_BUCKETS, "sl_vip_buckets", sizeof(struct sl_bucket), vip_buckets),
+	SPEC(TABLE_VIPS, "sl_vips", sizeof(struct sl_vip), vips),
+	SPEC(TABLE_LISTENERS, "sl_listeners", sizeof(struct sl_listener), listeners),
+	SPEC(TABLE_GROUPS, "sl_groups", sizeof(struct sl_group), groups),
+	SPEC(TABLE_TARGETS, "sl_targets", sizeof(struct sl_target), targets),
+	SPEC(TABLE_PORTS, "sl_ports", sizeof(struct sl_port), ports),
+	SPEC(TABLE_ZONES, "sl_zones", sizeof(struct sl_zone), zones),
+	SPEC(TABLE_MAGLEV, "sl_maglev", sizeof(struct sl_maglev_chunk), maglev),
+	SPEC(TABLE_CURSORS, "sl_cursors", sizeof(__u64), cursors),
+	SPEC(TABLE_LISTENER_COUNTS, "sl_listener_counts", sizeof(struct sl_listener_counters),
+	     listener_counts),
+	SPEC(TABLE_TARGET_COUNTS, "sl_target_counts", sizeof(struct sl_target_counters),
+	     target_counts),
+	SPEC(TABLE_CPU_COUNTS, "sl_cpu_counts", sizeof(struct sl_cpu_counters), cpu_counts),
+};
+
+const char *tables_name(enum table table)
+{
+	return specs[table].name;
+}
+
+size_t tables_record_bytes(enum table table)
+{
+	return specs[table].bytes;
+}
+
+uint32_t tables_records(enum table table, const struct sl_config *config)
+{
+	switch (table) {
+	case TABLE_CONFIG:
+		return 1;
+	case TABLE_BUCKETS4:
+		return config->family[0].buckets;
+	case TABLE_BUCKETS6:
+		return config->family[1].buckets;
+	case TABLE_LINES4:
+		return 2 * (config->family[0].flows + 1);
+	case TABLE_LINES6:
+		return 2 * (config->family[1].flows + 1);
+	case TABLE_COLD4:
+		return config->family[0].flows + 1;
+	case TABLE_COLD6:
+		return config->family[1].flows + 1;
+	case TABLE_POOLS:
+		return 2;
+	case TABLE_FRAGMENTS:
+		return SL_FRAGMENTS;
+	case TABLE_VIP_BUCKETS:
+		return config->vip_buckets;
+	case TABLE_VIPS:
+		return config->max_vips;
+	case TABLE_LISTENERS:
+		return SL_MAX_LISTENERS;
+	case TABLE_GROUPS:
+		return SL_MAX_GROUPS;
+	case TABLE_TARGETS:
+	case TABLE_CURSORS:
+		return config->max_targets;
+	case TABLE_PORTS:
+		return SL_MAX_PORTS;
+	case TABLE_ZONES:
+		return SL_MAX_ZONES;
+	case TABLE_MAGLEV:
+		return config->maglev_chunks;
+	case TABLE_LISTENER_COUNTS:
+		return config->cpus * SL_MAX_LISTENERS;
+	case TABLE_TARGET_COUNTS:
+		return config->cpus * config->max_targets;
+	case TABLE_CPU_COUNTS:
+		return config->cpus;
+	case TABLE_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static struct sl_family_config family_plan(uint32_t flows)
+{
+	struct sl_family_config family = {.flows = flows, .buckets = 2 * flows / KEYS_PER_BUCKET};
+
+	while (2 * (flows + 1) > 1u << family.line_bits)
+		family.line_bits++;
+	return family;
+}
+
+static int setting_check(const char *name, uint32_t value, uint32_t min, uint32_t max,
+			 char error[ENGINE_ERROR_MAX])
+{
+	if (value >= min && value <= max)
+		return 0;
+	snprintf(error, ENGINE_ERROR_MAX, "%s is %u; it must be between %u and %u", name, value, min,
+		 max);
+	return -EINVAL;
+}
+
+int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_config *ret_config,
+		char error[ENGINE_ERROR_MAX])
+{
+	struct sl_config config = {
+		.magic = SL_MAGIC,
+		.layout_version = SL_LAYOUT_VERSION,
+		.max_targets = settings->max_targets,
+		.cpus = cpus,
+		.snat_port_min = settings->snat_port_min,
+		.snat_port_max = settings->snat_port_max,
+	};
+	int r;
+
+	r = setting_check("max_flows", settings->max_flows, TABLES_MIN_FLOWS, TABLES_MAX_FLOWS,
+			  error);
+	if (r == 0)
+		r = setting_check("max_flows_ipv6", settings->max_flows_ipv6, TABLES_MIN_FLOWS,
+				  TABLES_MAX_FLOWS, error);
+	if (r == 0)
+		r = setting_check("max_targets", settings->max_targets, 1, TABLES_MAX_TARGETS,
+				  error);
+	if (r == 0)
+		r = setting_check("snat_ports[0]", settings->snat_port_min, 1024,
+				  settings->snat_port_max, error);
+	if (r < 0)
+		return r;
+	config.family[0] = family_plan(settings->max_flows);
+	config.family[1] = family_plan(settings->max_flows_ipv6);
+	config.max_vips = settings->max_targets + VIPS_BESIDE_TARGETS;
+	config.vip_buckets = config.max_vips / KEYS_PER_BUCKET;
+	config.maglev_chunks = 2 * (settings->max_targets + 1) *
+			       (MAGLEV_ENTRIES_PER_TARGET / SL_MAGLEV_CHUNK);
+	if (getrandom(config.seed, sizeof(config.seed), 0) != sizeof(config.seed)) {
+		snprintf(error, ENGINE_ERROR_MAX, "getrandom: %s", strerror(errno));
+		return -EIO;
+	}
+	*ret_config = config;
+	return 0;
+}
+
+int tables_check(const struct sl_config *found, const struct engine_config *settings, uint32_t cpus,
+		 char error[ENGINE_ERROR_MAX])
+{
+	struct sl_config wanted;
+	int r;
+
+	if (found->magic != SL_MAGIC || found->layout_version != SL_LAYOUT_VERSION) {
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "the pinned tables have layout version %u, this sluiced has %u; run "
+			 "`sluicectl shutdown --detach` with the old sluiced, or remove the pins: "
+			 "flows are lost",
+			 found->magic == SL_MAGIC ? found->layout_version : 0, SL_LAYOUT_VERSION);
+		return -EPROTO;
+	}
+	r = tables_plan(settings, cpus, &wanted, error);
+	if (r < 0)
+		return r;
+	memcpy(wanted.seed, found->seed, sizeof(wanted.seed));
+	if (memcmp(&wanted, found, sizeof(wanted)) == 0)
+		return 0;
+	snprintf(error, ENGINE_ERROR_MAX,
+		 "the pinned tables have other sizes (max_flows %u, max_flows_ipv6 %u, max_targets "
+		 "%u, snat_ports %u-%u, %u CPUs) than the config; set it to these, or run `sluicectl "
+		 "shutdown --detach` first: flows are lost",
+		 found->family[0].flows, found->family[1].flows, found->max_targets,
+		 found->snat_port_min, found->snat_port_max, found->cpus);
+	return -EPROTO;
+}
+
+static void **table_place(struct sl_tables *tables, enum table table)
+{
+	return (void **)((char *)tables + specs[table].member);
+}
+
+void tables_bind(struct sl_tables *tables, enum table table, void *memory)
+{
+	*table_place(tables, table) = memory;
+}
+
+static size_t table_bytes(enum table table, const struct sl_config *config)
+{
+	return specs[table].bytes * tables_records(table, config);
+}
+
+int tables_allocate(const struct sl_config *config, struct sl_tables *ret_tables)
+{
+	memset(ret_tables, 0, sizeof(*ret_tables));
+	for (enum table table = 0; table < TABLE_COUNT; table++) {
+		void *memory = mmap(NULL, table_bytes(table, config), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (memory == MAP_FAILED)
+			goto fail;
+		if (table == TABLE_CONFIG)
+			memcpy(memory, config, sizeof(*config));
+		tables_bind(ret_tables, table, memory);
+	}
+	ret_tables->scratch = calloc(1, sizeof(*ret_tables->scratch));
+	if (ret_tables->scratch == NULL)
+		goto fail;
+	return 0;
+fail:
+	tables_free(ret_tables);
+	return -ENOMEM;
+}
+
+void tables_free(struct sl_tables *tables)
+{
+	if (tables->config == NULL)
+		return;
+	free(tables->scratch);
+	tables->scratch = NULL;
+	for (enum table table = TABLE_COUNT; table-- > 0;) { /* the config last: it has the sizes */
+		void **place = table_place(tables, table);
+
+		if (*place != NULL)
+			munmap(*place, table_bytes(table, tables->config));
+		*place = NULL;
+	}
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tables: how large each table is, and where it lies. One list serves the
+ * kernel's maps and plain memory alike.
+ */
+#ifndef SLUICE_TABLES_H
+#define SLUICE_TABLES_H
+
+#include "engine.h"
+#include "flat.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum table {
+	TABLE_CONFIG,
+	TABLE_BUCKETS4,
+	TABLE_BUCKETS6,
+	TABLE_LINES4,
+	TABLE_LINES6,
+	TABLE_COLD4,
+	TABLE_COLD6,
+	TABLE_POOLS,
+	TABLE_FRAGMENTS,
+	TABLE_VIP_BUCKETS,
+	TABLE_VIPS,
+	TABLE_LISTENERS,
+	TABLE_GROUPS,
+	TABLE_TARGETS,
+	TABLE_PORTS,
+	TABLE_ZONES,
+	TABLE_MAGLEV,
+	TABLE_CURSORS,
+	TABLE_LISTENER_COUNTS,
+	TABLE_TARGET_COUNTS,
+	TABLE_CPU_COUNTS,
+	TABLE_COUNT,
+};
+
+#define TABLES_MIN_FLOWS 1024u
+#define TABLES_MAX_FLOWS 8388608u
+#define TABLES_MAX_TARGETS 65535u
+
+/** Name of the BPF map that holds a table, e.g. "sl_lines4". */
+const char *tables_name(enum table table);
+
+/** Bytes of one record, and how many records tables of this config have. */
+size_t tables_record_bytes(enum table table);
+uint32_t tables_records(enum table table, const struct sl_config *config);
+
+/**
+ * Work out the config of new tables: sizes from the settings, seeds from the
+ * kernel's random numbers.
+ *
+ * Returns 0, or -EINVAL with a sentence in @error that names the setting and
+ * its range.
+ */
+int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_config *ret_config,
+		char error[ENGINE_ERROR_MAX]);
+
+/**
+ * Whether tables that exist fit the settings.
+ *
+ * Returns 0, or -EPROTO with a sentence in @error: another layout version or
+ * other sizes.
+ */
+int tables_check(const struct sl_config *found, const struct engine_config *settings, uint32_t cpus,
+		 char error[ENGINE_ERROR_MAX]);
+
+/** Note where a table lies. TABLE_CONFIG must be bound first. */
+void tables_bind(struct sl_tables *tables, enum table table, void *memory);
+
+/**
+ * Make tables in plain memory, zeroed and with @config copied in.
+ *
+ * Returns 0 or -ENOMEM; tables_free() takes half-made ones, too.
+ */
+int tables_allocate(const struct sl_config *config, struct sl_tables *ret_tables);
+void tables_free(struct sl_tables *tables);
+
+#endif
