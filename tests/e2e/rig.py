@@ -178,6 +178,8 @@ class Rig:
         for short in ["client", "lb", "switch", *middle, *[host.name for host in hosts]]:
             run("ip", "netns", "add", self.ns(short))
             self.ip(short, "link set lo up")
+            # the rig's own addresses are no duplicates; do not wait a second for each
+            self._sysctl(short, "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
         self.ip("switch", "link add br0 type bridge mcast_snooping 0\nlink set br0 up")
 
         if self.arms == 1:
@@ -199,6 +201,8 @@ class Rig:
         for host in hosts:
             self._plug(host.name, "eth0", host.name)
         self._address_all(hosts)
+        # but what sluiced adds must come to terms with it
+        self._sysctl("lb", *[f"net.ipv6.conf.{i}.accept_dad=1" for i in self.interfaces])
 
     def _link(self, ns_a, if_a, ns_b, if_b):
         """A veth pair between two namespaces."""
