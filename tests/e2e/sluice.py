@@ -219,6 +219,20 @@ class Service:
         return {entry["Target"]["Id"]: entry["TargetHealth"]["State"]
                 for entry in answer["TargetHealthDescriptions"]}
 
+    def metrics(self):
+        """(values of the load balancer, of the group, {target id: its values})"""
+        balancer = group = None
+        targets = {}
+        for entry in self.sluice.rpc("DescribeMetrics",
+                                     LoadBalancerArn=self.lb_arn)["Metrics"]:
+            if "Target" in entry:
+                targets[entry["Target"]["Id"]] = entry["Values"]
+            elif "TargetGroupArn" in entry:
+                group = entry["Values"]
+            else:
+                balancer = entry["Values"]
+        return balancer, group, targets
+
     @property
     def host(self):
         return self.vip if self.family == 4 else f"[{self.vip}]"

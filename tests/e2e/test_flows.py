@@ -8,15 +8,6 @@ from traffic import HttpConnection, client_socket, curl, udp_ask, who_answers
 from wire import IP, UDP, Ether, Wire
 
 
-def listener_metrics(sluice, service):
-    return metrics_of(sluice, "ListenerArn", service.listener_arn)
-
-
-def metrics_of(sluice, key, arn):
-    (found,) = [entry for entry in sluice.rpc("DescribeMetrics")["Metrics"] if entry.get(key) == arn]
-    return found
-
-
 def test_a_flow_is_listed_with_both_its_sides(rig, sluice):
     with sluice.service("listed", rig.tasks[:1]) as listed, \
             HttpConnection(rig, listed.vip, listed.port) as kept:
@@ -51,24 +42,24 @@ def test_many_flows_come_in_pages_each_once(rig, sluice):
                 one.close()
 
 
-def test_flows_are_counted_by_listener_group_and_target(rig, sluice):
+def test_flows_are_counted_by_load_balancer_group_and_target(rig, sluice):
     with sluice.service("counted", rig.tasks) as counted:
         answers = who_answers(rig, counted.url(), 90)
-        wait_until(lambda: listener_metrics(sluice, counted)["NewFlowCount_TCP"] == 90, "90 flows")
-        assert listener_metrics(sluice, counted)["ProcessedBytes"] > 90 * 300
-        group = metrics_of(sluice, "TargetGroupArn", counted.tg_arn)
-        assert group["NewFlowCount_TCP"] == 90
-        assert {target["Id"]: target["NewFlowCount_TCP"] for target in group["Targets"]} == \
+        balancer, group, targets = counted.metrics()
+        assert balancer["NewFlowCount_TCP"] == group["NewFlowCount_TCP"] == 90
+        assert {id: values["NewFlowCount_TCP"] for id, values in targets.items()} == \
             {task.v4: answers[task.name] for task in rig.tasks}
+        assert balancer["ProcessedBytes"] == group["ProcessedBytes"] > 90 * 300
+        assert group["HealthyHostCount"] == 3
 
 
 def test_udp_flows_are_counted(rig, sluice):
     with sluice.service("echoes", [rig.echo], protocol="UDP", port=ECHO_PORT) as echoes:
         for i in range(10):
             udp_ask(rig, echoes.vip, echoes.port, b"%d" % i)
-        metrics = listener_metrics(sluice, echoes)
-        assert metrics["NewFlowCount_UDP"] == 10
-        assert metrics["ProcessedPackets"] == 20
+        balancer, _, _ = echoes.metrics()
+        assert balancer["NewFlowCount_UDP"] == 10
+        assert balancer["ProcessedPackets"] == 20
 
 
 def test_drops_are_counted_by_reason(rig, sluice):
@@ -126,6 +117,6 @@ def test_an_open_connection_is_active_until_it_ends(rig, sluice):
     with sluice.service("active", rig.tasks[:1]) as active:
         with HttpConnection(rig, active.vip, active.port) as kept:
             kept.get()
-            wait_until(lambda: listener_metrics(sluice, active)["ActiveFlowCount_TCP"] == 1, "one")
-        wait_until(lambda: listener_metrics(sluice, active)["ActiveFlowCount_TCP"] == 0, "none")
+            wait_until(lambda: active.metrics()[0]["ActiveFlowCount_TCP"] == 1, "one active flow")
+        wait_until(lambda: active.metrics()[0]["ActiveFlowCount_TCP"] == 0, "no active flow")
         assert curl(rig, active.url())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Forwarding outlives sluiced: kill -9, restart, upgrade, all under load."""
+import json
 import os
 import threading
 
@@ -9,23 +10,13 @@ from sluice import ApiError
 from traffic import HttpConnection, Load, curl, udp_ask, who_answers
 
 
-def processed(sluice, service):
-    return service_counters(sluice, service)["NewFlowCount_TCP"]
-
-
-def service_counters(sluice, service):
-    (found,) = [entry for entry in sluice.rpc("DescribeEngine")["Listeners"]
-                if entry["ListenerArn"] == service.listener_arn]
-    return found["Counters"]
-
-
 @pytest.mark.parametrize("preserve", [False, True], ids=["nat", "preserved"])
 def test_kill_9_under_load_fails_no_request(rig, sluice, preserve):
     with sluice.service("killed", rig.tasks, preserve=preserve) as killed:
         with HttpConnection(rig, killed.vip, killed.port) as kept, Load(rig, killed.url()) as load:
             owner = kept.get()
-            wait_until(lambda: processed(sluice, killed) > 1000, "load", 30)
-            before = service_counters(sluice, killed)
+            wait_until(lambda: killed.metrics()[0]["NewFlowCount_TCP"] > 1000, "load", 30)
+            before = killed.metrics()[0]
             sluice.kill9()
             rig.forget_requests()
             # new connections and the kept one, while nothing of ours runs in user space
@@ -36,7 +27,7 @@ def test_kill_9_under_load_fails_no_request(rig, sluice, preserve):
             rig.forget_requests()
             wait_until(lambda: len(rig.requests(rig.tasks[0])) > 1000, "load after", 30)
             assert kept.get() == owner
-            after = service_counters(sluice, killed)
+            after = killed.metrics()[0]
             load.stop()
         assert load.failed == 0, load.output
         assert after["NewFlowCount_TCP"] >= before["NewFlowCount_TCP"] + 2000
@@ -64,7 +55,6 @@ def test_restarts_under_load_fail_no_request(rig, sluice):
 
 def xdp_program(rig):
     """Id of the program on the clients' interface, 0 for none."""
-    import json
     (link,) = json.loads(rig.exec("lb", "ip", "-j", "-d", "link", "show", "dev",
                                   rig.interfaces[0]).stdout)
     return link.get("xdp", {}).get("prog", {}).get("id", 0)
