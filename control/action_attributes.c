@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/actions.h"
+#include "control/model_engine.h"
+#include "control/model_store.h"
+
+#include <utlist.h>
+
+static int show(json_t *result, const struct attributes *attributes)
+{
+	return actions_set(result, "Attributes", attributes_describe(attributes));
+}
+
+/* Take the changed set, or give back the old one when a check behind it fails. */
+static void swap(struct attributes *a, struct attributes *b)
+{
+	struct attributes tmp = *a;
+
+	*a = *b;
+	*b = tmp;
+}
+
+static int fail_quota(const struct params *params, unsigned int quota)
+{
+	return params_fail(params, "InvalidConfigurationRequest",
+			   "Cross-zone load balancing would exceed the quota of %u targets per "
+			   "zone of the load balancer",
+			   quota);
+}
+
+int action_describe_load_balancer_attributes(struct model *model, const struct params *params,
+					     json_t *result)
+{
+	struct load_balancer *load_balancer;
+	int r = actions_load_balancer(model, params, &load_balancer);
+
+	return r == 0 ? show(result, &load_balancer->attributes) : r;
+}
+
+int action_modify_load_balancer_attributes(struct model *model, const struct params *params,
+					   json_t *result)
+{
+	struct load_balancer *load_balancer;
+	struct attributes other;
+	struct group *group;
+	unsigned int quota;
+	int r;
+
+	r = actions_load_balancer(model, params, &load_balancer);
+	if (r == 0)
+		r = attributes_change(&load_balancer->attributes, params, &other);
+	if (r < 0)
+		return r;
+	swap(&load_balancer->attributes, &other);
+	if (model_check_quota(load_balancer, NULL, NULL, &quota) < 0) {
+		swap(&load_balancer->attributes, &other);
+		attributes_free(&other);
+		return fail_quota(params, quota);
+	}
+	if (attributes_is_true(&other, ATTRIBUTE_LB_CROSS_ZONE) !=
+	    attributes_is_true(&load_balancer->attributes, ATTRIBUTE_LB_CROSS_ZONE)) {
+		DL_FOREACH(load_balancer->groups, group) {
+			if (r == 0)
+				r = model_engine_refresh(model, group);
+		}
+	}
+	attributes_free(&other);
+	if (r == 0)
+		r = model_store_save_load_balancer(model, load_balancer);
+	return r == 0 ? show(result, &load_balancer->attributes) : r;
+}
+
+int action_describe_target_group_attributes(struct model *model, const struct params *params,
+					    json_t *result)
+{
+	struct group *group;
+	int r = actions_group(model, params, &group);
+
+	return r == 0 ? show(result, &group->attributes) : r;
+}
+
+/* A group that shares a listener with others may be sticky only if the listener is. */
+static int check_stickiness(const struct params *params, const struct group *group)
+{
+	struct listener *listener, *listener_next;
+
+	if (group->load_balancer == NULL ||
+	    !attributes_is_true(&group->attributes, ATTRIBUTE_STICKINESS))
+		return 0;
+	model_each(group->load_balancer->listeners, listener, hh_port) {
+		const struct forward *forward = &listener->forward;
+
+		for (unsigned int i = 0; i < forward->n; i++) {
+			if (forward->to[i].group == group && forward->n > 1 && !forward->sticky)
+				return params_fail(params, "InvalidConfigurationRequest",
+						   "You cannot enable stickiness on the target "
+						   "group '%s' while a listener forwards to it "
+						   "and others without target group stickiness",
+						   group->name);
+		}
+	}
+	return 0;
+}
+
+int action_modify_target_group_attributes(struct model *model, const struct params *params,
+					  json_t *result)
+{
+	struct attributes other;
+	struct group *group;
+	unsigned int quota;
+	bool crossed;
+	int r;
+
+	r = actions_group(model, params, &group);
+	if (r < 0)
+		return r;
+	crossed = model_group_crosses_zones(group);
+	r = attributes_change(&group->attributes, params, &other);
+	if (r < 0)
+		return r;
+	swap(&group->attributes, &other);
+	r = check_stickiness(params, group);
+	if (r == 0 && group->load_balancer != NULL &&
+	    model_check_quota(group->load_balancer, NULL, NULL, &quota) < 0)
+		r = fail_quota(params, quota);
+	if (r < 0)
+		swap(&group->attributes, &other);
+	attributes_free(&other);
+	if (r < 0)
+		return r;
+	/* targets are put again only when their zones change: there may be a thousand */
+	r = crossed != model_group_crosses_zones(group) ? model_engine_refresh(model, group)
+							: model_engine_put_group(model, group);
+	if (r == 0)
+		r = model_store_save_group(model, group);
+	return r == 0 ? show(result, &group->attributes) : r;
+}
+
+int action_describe_listener_attributes(struct model *model, const struct params *params,
+					json_t *result)
+{
+	struct listener *listener;
+	int r = actions_listener(model, params, &listener);
+
+	return r == 0 ? show(result, &listener->attributes) : r;
+}
+
+int action_modify_listener_attributes(struct model *model, const struct params *params,
+				      json_t *result)
+{
+	struct attributes next;
+	struct listener *listener;
+	int r;
+
+	r = actions_listener(model, params, &listener);
+	if (r == 0)
+		r = attributes_change(&listener->attributes, params, &next);
+	if (r < 0)
+		return r;
+	attributes_free(&listener->attributes);
+	listener->attributes = next;
+	r = model_engine_put_listener(model, listener);
+	if (r == 0)
+		r = model_store_save_listener(model, listener);
+	return r == 0 ? show(result, &listener->attributes) : r;
+}

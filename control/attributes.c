@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/attributes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type {
+	TYPE_BOOLEAN,
+	TYPE_NUMBER,
+	TYPE_NUMBER_OR_OFF,
+	TYPE_CHOICE,
+	TYPE_TEXT,
+};
+
+/* Who may set an attribute to another value than its default. */
+enum who {
+	WHO_ALL,
+	WHO_NOBODY, /* asks for what this version does not do */
+	WHO_TCP,    /* groups of protocol TCP; the others are locked to their default */
+};
+
+static const struct definition {
+	const char *key;
+	enum attribute_owner owner;
+	enum type type;
+	enum who who;
+	long min, max;
+	const char *standard;	  /* the default */
+	const char *standard_udp; /* of UDP and TCP_UDP groups, of internal load balancers; or NULL */
+	const char *choices;	  /* "[a, b]" */
+} definitions[] = {
+#define LB ATTRIBUTE_OF_LOAD_BALANCER
+#define TG ATTRIBUTE_OF_TARGET_GROUP
+#define BOOLEAN TYPE_BOOLEAN
+	[ATTRIBUTE_LOGS_ENABLED] = { "access_logs.s3.enabled", LB, BOOLEAN, WHO_NOBODY, 0, 0,
+				     "false", NULL, NULL },
+	[ATTRIBUTE_LOGS_BUCKET] = { "access_logs.s3.bucket", LB, TYPE_TEXT, WHO_ALL, 0, 0, "",
+				    NULL, NULL },
+	[ATTRIBUTE_LOGS_PREFIX] = { "access_logs.s3.prefix", LB, TYPE_TEXT, WHO_ALL, 0, 0, "",
+				    NULL, NULL },
+	[ATTRIBUTE_DELETION_PROTECTION] = { "deletion_protection.enabled", LB, BOOLEAN, WHO_ALL, 0,
+					    0, "false", NULL, NULL },
+	[ATTRIBUTE_LB_CROSS_ZONE] = { "load_balancing.cross_zone.enabled", LB, BOOLEAN, WHO_ALL, 0,
+				      0, "false", NULL, NULL },
+	[ATTRIBUTE_IPV6_DENY_IGW] = { "ipv6.deny_all_igw_traffic", LB, BOOLEAN, WHO_ALL, 0, 0,
+				      "false", "true", NULL },
+	[ATTRIBUTE_ROUTING_POLICY] = { "dns_record.client_routing_policy", LB, TYPE_CHOICE,
+				       WHO_ALL, 0, 0, "any_availability_zone", NULL,
+				       "[any_availability_zone, partial_availability_zone_affinity, "
+				       "availability_zone_affinity]" },
+	[ATTRIBUTE_SECONDARY_IPS] = { "secondary_ips.auto_assigned.per_subnet", LB, TYPE_NUMBER,
+				      WHO_NOBODY, 0, 7, "0", NULL, NULL },
+	[ATTRIBUTE_ZONAL_SHIFT] = { "zonal_shift.config.enabled", LB, BOOLEAN, WHO_NOBODY, 0, 0,
+				    "false", NULL, NULL },
+	[ATTRIBUTE_DEREGISTRATION_DELAY] = { "deregistration_delay.timeout_seconds", TG,
+					     TYPE_NUMBER, WHO_ALL, 0, 3600, "300", NULL, NULL },
+	[ATTRIBUTE_DEREGISTRATION_TERMINATION] = {
+		"deregistration_delay.connection_termination.enabled", TG, BOOLEAN, WHO_ALL, 0, 0,
+		"false", "true", NULL },
+	[ATTRIBUTE_PRESERVE_CLIENT_IP] = { "preserve_client_ip.enabled", TG, BOOLEAN, WHO_TCP, 0,
+					   0, "false", "true", NULL },
+	[ATTRIBUTE_PROXY_PROTOCOL] = { "proxy_protocol_v2.enabled", TG, BOOLEAN, WHO_NOBODY, 0, 0,
+				       "false", NULL, NULL },
+	[ATTRIBUTE_STICKINESS] = { "stickiness.enabled", TG, BOOLEAN, WHO_ALL, 0, 0, "false", NULL,
+				   NULL },
+	[ATTRIBUTE_STICKINESS_TYPE] = { "stickiness.type", TG, TYPE_CHOICE, WHO_ALL, 0, 0,
+					"source_ip", NULL, "[app_cookie, lb_cookie, source_ip]" },
+	[ATTRIBUTE_GROUP_CROSS_ZONE] = { "load_balancing.cross_zone.enabled", TG, TYPE_CHOICE,
+					 WHO_ALL, 0, 0, "use_load_balancer_configuration", NULL,
+					 "[true, false, use_load_balancer_configuration]" },
+	[ATTRIBUTE_DNS_FAILOVER_COUNT] = {
+		"target_group_health.dns_failover.minimum_healthy_targets.count", TG,
+		TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 1000, "1", NULL, NULL },
+	[ATTRIBUTE_DNS_FAILOVER_PERCENTAGE] = {
+		"target_group_health.dns_failover.minimum_healthy_targets.percentage", TG,
+		TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 100, "off", NULL, NULL },
+	[ATTRIBUTE_ROUTING_FAILOVER_COUNT] = {
+		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", TG,
+		TYPE_NUMBER, WHO_ALL, 1, 1000, "1", NULL, NULL },
+	[ATTRIBUTE_ROUTING_FAILOVER_PERCENTAGE] = {
+		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+		TG, TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 100, "off", NULL, NULL },
+	[ATTRIBUTE_UNHEALTHY_TERMINATION] = {
+		"target_health_state.unhealthy.connection_termination.enabled", TG, BOOLEAN,
+		WHO_TCP, 0, 0, "true", "false", NULL },
+	[ATTRIBUTE_UNHEALTHY_DRAINING] = {
+		"target_health_state.unhealthy.draining_interval_seconds", TG, TYPE_NUMBER,
+		WHO_ALL, 0, 360000, "0", NULL, NULL },
+	[ATTRIBUTE_TCP_IDLE_TIMEOUT] = { "tcp.idle_timeout.seconds", ATTRIBUTE_OF_LISTENER,
+					 TYPE_NUMBER, WHO_ALL, 60, 6000, "350", NULL, NULL },
+#undef LB
+#undef TG
+#undef BOOLEAN
+};
+_Static_assert(sizeof(definitions) / sizeof(definitions[0]) == ATTRIBUTE_COUNT, "one row each");
+
+/* Attributes of other kinds of load balancer: Terraform strips them and tries
+ * again when the error says "is not supported". */
+static const struct {
+	enum attribute_owner owner;
+	const char *prefix;
+} foreign[] = {
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "idle_timeout.timeout_seconds" },
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "client_keep_alive.seconds" },
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "routing.http" },
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "waf.fail_open.enabled" },
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "connection_logs.s3." },
+	{ ATTRIBUTE_OF_LOAD_BALANCER, "health_check_logs.s3." },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "slow_start.duration_seconds" },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "load_balancing.algorithm." },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "stickiness.lb_cookie." },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "stickiness.app_cookie." },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "lambda.multi_value_headers.enabled" },
+	{ ATTRIBUTE_OF_TARGET_GROUP, "target_failover." },
+	{ ATTRIBUTE_OF_LISTENER, "routing.http." },
+};
+
+static const char *const owner_names[] = {
+	[ATTRIBUTE_OF_LOAD_BALANCER] = "Load balancer",
+	[ATTRIBUTE_OF_TARGET_GROUP] = "Target group",
+	[ATTRIBUTE_OF_LISTENER] = "Listener",
+};
+
+void attributes_free(struct attributes *attributes)
+{
+	json_decref(attributes->changed);
+	attributes->changed = NULL;
+}
+
+static const char *standard(const struct attributes *attributes, const struct definition *def)
+{
+	bool second = attributes->owner == ATTRIBUTE_OF_LOAD_BALANCER
+			      ? attributes->internal
+			      : protocol_has_udp(attributes->protocol);
+
+	return second && def->standard_udp != NULL ? def->standard_udp : def->standard;
+}
+
+const char *attributes_get(const struct attributes *attributes, enum attribute attribute)
+{
+	const struct definition *def = &definitions[attribute];
+	const char *value = json_string_value(json_object_get(attributes->changed, def->key));
+
+	return value != NULL ? value : standard(attributes, def);
+}
+
+bool attributes_is_true(const struct attributes *attributes, enum attribute attribute)
+{
+	return strcmp(attributes_get(attributes, attribute), "true") == 0;
+}
+
+long attributes_number(const struct attributes *attributes, enum attribute attribute)
+{
+	return strtol(attributes_get(attributes, attribute), NULL, 10);
+}
+
+static bool applies(const struct attributes *attributes, const struct definition *def)
+{
+	if (def->owner != attributes->owner)
+		return false;
+	/* the only listener attribute is about TCP */
+	return def->owner != ATTRIBUTE_OF_LISTENER || protocol_has_tcp(attributes->protocol);
+}
+
+static int fail_key(const struct attributes *attributes, const char *key,
+		    const struct params *params)
+{
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		if (foreign[i].owner != attributes->owner ||
+		    strncmp(key, foreign[i].prefix, strlen(foreign[i].prefix)) != 0)
+			continue;
+		if (attributes->owner == ATTRIBUTE_OF_LOAD_BALANCER)
+			return params_fail(params, "InvalidConfigurationRequest",
+					   "Load balancer attribute key '%s' is not supported on "
+					   "load balancers with type 'network'",
+					   key);
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "%s attribute key '%s' is not supported on %ss with the %s "
+				   "protocol",
+				   owner_names[attributes->owner], key,
+				   attributes->owner == ATTRIBUTE_OF_LISTENER ? "listener"
+									      : "target group",
+				   protocol_name(attributes->protocol));
+	}
+	return params_fail(params, "ValidationError", "%s attribute key '%s' is not recognized",
+			   owner_names[attributes->owner], key);
+}
+
+/* A plain decimal number in range: no sign, no spaces, no leading zeros. */
+static bool number_fits(const struct definition *def, const char *value)
+{
+	size_t len = strlen(value);
+	long number;
+
+	if (len == 0 || len > 9 || strspn(value, "0123456789") != len ||
+	    (value[0] == '0' && len > 1))
+		return false;
+	number = strtol(value, NULL, 10);
+	return number >= def->min && number <= def->max;
+}
+
+static bool choice_fits(const char *choices, const char *value)
+{
+	size_t len = strlen(value);
+	const char *at = strstr(choices, value);
+
+	for (; len > 0 && at != NULL; at = strstr(at + 1, value)) {
+		if ((at[-1] == '[' || at[-1] == ' ') && (at[len] == ',' || at[len] == ']'))
+			return true;
+	}
+	return false;
+}
+
+static int check_type(const struct definition *def, const char *value, const struct params *params)
+{
+	switch (def->type) {
+	case TYPE_BOOLEAN:
+		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
+			return 0;
+		return params_fail(params, "ValidationError",
+				   "'%s' must be one of [true, false]", def->key);
+	case TYPE_NUMBER_OR_OFF:
+		if (strcmp(value, "off") == 0)
+			return 0;
+		/* fallthrough */
+	case TYPE_NUMBER:
+		if (number_fits(def, value))
+			return 0;
+		return params_fail(params, "ValidationError",
+				   "'%s' value '%s' must be between '%ld-%ld' inclusive%s",
+				   def->key, value, def->min, def->max,
+				   def->type == TYPE_NUMBER_OR_OFF ? ", or 'off'" : "");
+	case TYPE_CHOICE:
+		if (choice_fits(def->choices, value))
+			return 0;
+		return params_fail(params, "ValidationError", "'%s' must be one of %s",
+				   def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type"
+										  : def->key,
+				   def->choices);
+	case TYPE_TEXT:
+		break;
+	}
+	return 0;
+}
+
+static int check_value(const struct attributes *attributes, const struct definition *def,
+		       const char *value, const struct params *params)
+{
+	int r;
+
+	r = check_type(def, value, params);
+	if (r < 0)
+		return r;
+	if (def == &definitions[ATTRIBUTE_STICKINESS_TYPE] && strcmp(value, "source_ip") != 0)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "Stickiness type '%s' is not supported for target groups with "
+				   "the %s protocol",
+				   value, protocol_name(attributes->protocol));
+	if (def == &definitions[ATTRIBUTE_LOGS_PREFIX] && strstr(value, "AWSLogs") != NULL)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' value '%s' must not contain 'AWSLogs'", def->key, value);
+	if (strcmp(value, standard(attributes, def)) == 0)
+		return 0;
+	if (def->who == WHO_NOBODY)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' value '%s' is not supported", def->key, value);
+	if (def->who == WHO_TCP && attributes->protocol != PROTOCOL_TCP)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' cannot be '%s' for target groups with the %s protocol",
+				   def->key, value, protocol_name(attributes->protocol));
+	return 0;
+}
+
+static int set(struct attributes *attributes, const char *key, const char *value,
+	       const struct params *params)
+{
+	for (int i = 0; i < ATTRIBUTE_COUNT; i++) {
+		const struct definition *def = &definitions[i];
+		int r;
+
+		if (def->owner != attributes->owner || strcmp(def->key, key) != 0)
+			continue;
+		if (!applies(attributes, def))
+			return params_fail(params, "InvalidConfigurationRequest",
+					   "Listener attribute key '%s' is not supported on "
+					   "listeners with the %s protocol",
+					   key, protocol_name(attributes->protocol));
+		r = check_value(attributes, def, value, params);
+		if (r < 0)
+			return r;
+		/* a value equal to the default is not kept: a default may depend on more */
+		if (strcmp(value, standard(attributes, def)) == 0) {
+			json_object_del(attributes->changed, key);
+			return 0;
+		}
+		return json_object_set_new(attributes->changed, key, json_string(value)) < 0
+			       ? -ENOMEM
+			       : 0;
+	}
+	return fail_key(attributes, key, params);
+}
+
+static bool key_is_valid(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len > 0 && len <= ATTRIBUTE_KEY_MAX &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") ==
+		       len;
+}
+
+static int change_one(struct attributes *next, const struct params *entry)
+{
+	const char *key = NULL, *value = "";
+	int r;
+
+	r = params_only(entry, "Key Value");
+	if (r == 0)
+		r = params_require(entry, "Key");
+	if (r == 0)
+		r = params_string(entry, "Key", &key);
+	if (r == 0)
+		r = params_string(entry, "Value", &value);
+	if (r < 0)
+		return r;
+	if (!key_is_valid(key))
+		return params_fail_constraint(
+			entry, "Key", key,
+			"Member must satisfy regular expression pattern: ^[a-zA-Z0-9._]+$");
+	if (strlen(value) > ATTRIBUTE_VALUE_MAX)
+		return params_fail_constraint(entry, "Value", value,
+					      "Member must have length less than or equal to 1024");
+	return set(next, key, value, entry);
+}
+
+/* Rules between attributes. */
+static int check_together(const struct attributes *next, const struct params *params)
+{
+	if (next->owner != ATTRIBUTE_OF_TARGET_GROUP)
+		return 0;
+	if (attributes_is_true(next, ATTRIBUTE_UNHEALTHY_TERMINATION) &&
+	    attributes_number(next, ATTRIBUTE_UNHEALTHY_DRAINING) > 0)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' can be set only while '%s' is 'false'",
+				   definitions[ATTRIBUTE_UNHEALTHY_DRAINING].key,
+				   definitions[ATTRIBUTE_UNHEALTHY_TERMINATION].key);
+	/* leaving DNS later than routing fails over makes no sense, so AWS refuses it; "off" is 0 */
+	if (attributes_number(next, ATTRIBUTE_DNS_FAILOVER_COUNT) > 0 &&
+	    attributes_number(next, ATTRIBUTE_DNS_FAILOVER_COUNT) <
+		    attributes_number(next, ATTRIBUTE_ROUTING_FAILOVER_COUNT))
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' must be greater than or equal to '%s'",
+				   definitions[ATTRIBUTE_DNS_FAILOVER_COUNT].key,
+				   definitions[ATTRIBUTE_ROUTING_FAILOVER_COUNT].key);
+	if (attributes_number(next, ATTRIBUTE_DNS_FAILOVER_PERCENTAGE) > 0 &&
+	    attributes_number(next, ATTRIBUTE_DNS_FAILOVER_PERCENTAGE) <
+		    attributes_number(next, ATTRIBUTE_ROUTING_FAILOVER_PERCENTAGE))
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' must be greater than or equal to '%s'",
+				   definitions[ATTRIBUTE_DNS_FAILOVER_PERCENTAGE].key,
+				   definitions[ATTRIBUTE_ROUTING_FAILOVER_PERCENTAGE].key);
+	return 0;
+}
+
+int attributes_change(const struct attributes *attributes, const struct params *params,
+		      struct attributes *ret_next)
+{
+	struct attributes next = *attributes;
+	const json_t *list = NULL;
+	int r;
+
+	next.changed = attributes->changed != NULL ? json_copy(attributes->changed) : json_object();
+	if (next.changed == NULL)
+		return -ENOMEM;
+	r = params_require(params, "Attributes");
+	if (r == 0)
+		r = params_list(params, "Attributes", ATTRIBUTES_MAX_PER_CALL, &list);
+	for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+		struct params entry;
+
+		r = params_entry(params, "Attributes", list, i, &entry);
+		if (r == 0)
+			r = change_one(&next, &entry);
+	}
+	if (r == 0)
+		r = check_together(&next, params);
+	if (r < 0) {
+		attributes_free(&next);
+		return r;
+	}
+	*ret_next = next;
+	return 0;
+}
+
+json_t *attributes_describe(const struct attributes *attributes)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < ATTRIBUTE_COUNT; i++) {
+		const struct definition *def = &definitions[i];
+
+		if (!applies(attributes, def))
+			continue;
+		if (json_array_append_new(list,
+					  json_pack("{s:s, s:s}", "Key", def->key, "Value",
+						    attributes_get(attributes,
+								   (enum attribute)i))) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+int attributes_load(struct attributes *attributes, const json_t *changed)
+{
+	struct action_error error;
+	struct params params = { .object = changed, .error = &error };
+	const char *key;
+	json_t *value;
+	int r;
+
+	if (!json_is_object(changed))
+		return -EBADMSG;
+	attributes->changed = json_object();
+	if (attributes->changed == NULL)
+		return -ENOMEM;
+	json_object_foreach((json_t *)changed, key, value) {
+		if (!json_is_string(value))
+			return -EBADMSG;
+		r = set(attributes, key, json_string_value(value), &params);
+		if (r < 0)
+			return r == -ENOMEM ? r : -EBADMSG;
+	}
+	return 0;
+}
