@@ -9,18 +9,24 @@
 
 #define LOG_LINE_MAX 1024 /* longer ones are cut */
 
-const char *log_time(char text[LOG_TIME_MAX])
+const char *log_format_time(int64_t time_ms, char text[LOG_TIME_MAX])
 {
-	struct timespec now;
+	time_t seconds = (time_t)(time_ms / 1000);
 	struct tm day;
 	size_t len;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &day);
+	gmtime_r(&seconds, &day);
 	len = strftime(text, LOG_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &day);
-	snprintf(text + len, LOG_TIME_MAX - len, ".%03uZ",
-		 (unsigned int)(now.tv_nsec / 1000000) % 1000);
+	snprintf(text + len, LOG_TIME_MAX - len, ".%03uZ", (unsigned int)(time_ms % 1000));
 	return text;
+}
+
+int64_t log_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void write_line(const char *level, const char *format, va_list args)
@@ -29,7 +35,7 @@ static void write_line(const char *level, const char *format, va_list args)
 	size_t len;
 	char *c;
 
-	snprintf(line, sizeof(line), "%s %s ", log_time(time_text), level);
+	snprintf(line, sizeof(line), "%s %s ", log_format_time(log_now_ms(), time_text), level);
 	len = strlen(line);
 	vsnprintf(line + len, sizeof(line) - len, format, args);
 	for (c = line; *c != '\0'; c++) {
