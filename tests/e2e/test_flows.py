@@ -98,12 +98,12 @@ def test_watch_tells_of_targets(rig, sluice):
             while states[-1:] != ["healthy"]:
                 event = json.loads(lines.readline())["params"]
                 if event["Event"] == "TargetStateChanged":
-                    states.append(event["TargetHealth"]["State"])
+                    states.append(event["State"])
             watched.deregister(rig.tasks[0])
             while states[-1] not in ("draining", "unused"):
                 event = json.loads(lines.readline())["params"]
                 if event["Event"] == "TargetStateChanged":
-                    states.append(event["TargetHealth"]["State"])
+                    states.append(event["State"])
 
 
 def test_the_engine_says_how_it_is_attached(rig, sluice):
