@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/engine_report.h"
+
+#define DROPS_MAX 64
+
+static json_t *report_interfaces(const struct engine_info *info)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < info->n_interfaces; i++) {
+		if (json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "Name",
+							  info->interfaces[i].name, "Mode",
+							  info->interfaces[i].mode, "Up",
+							  (int)info->interfaces[i].up)) < 0)
+			goto fail;
+	}
+	return list;
+fail:
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *report_drops(const struct engine *engine)
+{
+	struct engine_drop drops[DROPS_MAX];
+	json_t *list = json_array();
+	size_t i, n;
+
+	n = engine_drops(engine, drops, DROPS_MAX);
+	for (i = 0; i < n; i++) {
+		if (json_array_append_new(list,
+					  json_pack("{s:s, s:s, s:I}", "Reason", drops[i].reason,
+						    "Text", drops[i].text, "Packets",
+						    (json_int_t)drops[i].packets)) < 0)
+			goto fail;
+	}
+	return list;
+fail:
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *report_ended(const uint64_t ended[ENGINE_CLOSE_COUNT])
+{
+	json_t *counts = json_object();
+	unsigned int i;
+
+	for (i = 0; i < ENGINE_CLOSE_COUNT; i++) {
+		if (json_object_set_new(counts, engine_close_reason_name(i),
+					json_integer((json_int_t)ended[i])) < 0)
+			goto fail;
+	}
+	return counts;
+fail:
+	json_decref(counts);
+	return NULL;
+}
+
+json_t *engine_report(const struct engine *engine, const uint64_t ended[ENGINE_CLOSE_COUNT])
+{
+	struct engine_info info;
+
+	engine_describe(engine, &info);
+	/* a part that is NULL makes the whole NULL, and the other parts are let go */
+	return json_pack(
+		"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+		"Kind", info.kind, "LayoutVersion", (json_int_t)info.layout_version, "TakenOver",
+		(int)info.taken_over, "Flows", (json_int_t)info.flows, "MaxFlows",
+		(json_int_t)info.max_flows, "FlowsIpv6", (json_int_t)info.flows_ipv6,
+		"MaxFlowsIpv6", (json_int_t)info.max_flows_ipv6, "Targets",
+		(json_int_t)info.targets, "MaxTargets", (json_int_t)info.max_targets, "Listeners",
+		(json_int_t)info.listeners, "TargetGroups", (json_int_t)info.groups,
+		"FlowRecordsLost", (json_int_t)info.flow_records_lost, "Interfaces",
+		report_interfaces(&info), "Drops", report_drops(engine), "FlowsEnded",
+		report_ended(ended));
+}
