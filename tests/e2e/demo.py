@@ -11,7 +11,7 @@ import time
 
 import rig as rigs
 from sluice import SUBNET, VPC, Sluice
-from traffic import Load, curl, udp_ask, who_answers
+from traffic import Load, udp_ask, who_answers
 
 NAME = "sluice-demo"
 CURL_REQUESTS = 300
@@ -100,12 +100,13 @@ class Demo:
                                   for _ in range(DATAGRAMS))
         self.show(f"UDP, {DATAGRAMS} sockets to :{BOTH_PORT} (TCP_UDP)", udp, DATAGRAMS)
         tcp = who_answers(self.rig, f"http://{self.vip}:{BOTH_PORT}/", CURL_REQUESTS)
-        self.show(f"curl, {CURL_REQUESTS} connections to :{BOTH_PORT} (TCP_UDP)", tcp, CURL_REQUESTS)
+        self.show(f"curl, {CURL_REQUESTS} connections to :{BOTH_PORT} (TCP_UDP)", tcp,
+                  CURL_REQUESTS)
 
     def show(self, what, answers, expected, failed=0):
         """One line on who got how much; remembers what went wrong."""
-        print(f"  {what}: " + ", ".join(f"{name} {count}" for name, count in sorted(answers.items()))
-              + f" - {failed} failed", flush=True)
+        counts = ", ".join(f"{name} {count:,}" for name, count in sorted(answers.items()))
+        print(f"  {what}: {counts} - {failed} failed", flush=True)
         self.failed += failed + max(0, expected - answers.total())
 
     def counters(self):
@@ -126,7 +127,8 @@ class Demo:
         per_task = collections.Counter(
             {task.name: len(self.rig.requests(task)) for task in self.rig.tasks})
         self.ctl("describe-target-health", "--target-group-arn", "web")
-        print(f"  since then: " + ", ".join(f"{n} {c}" for n, c in sorted(per_task.items())))
+        counts = ", ".join(f"{name} {count:,}" for name, count in sorted(per_task.items()))
+        print(f"  since then: {counts}")
         print(f"  {load.requests:,} requests over it all, {load.failed} failed", flush=True)
         self.failed += load.failed + per_task[leaving.name]
 

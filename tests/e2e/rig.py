@@ -80,7 +80,7 @@ def pids_in(namespace):
 
 
 def down(name):
-    """Take a rig down by its name: processes, namespaces, mounts, files. Fine when there is none."""
+    """Take a rig down by its name: processes, namespaces, mounts, files. None is fine."""
     namespaces = namespaces_of(name)
     for namespace in namespaces:
         for pid in pids_in(namespace):
@@ -179,7 +179,8 @@ class Rig:
             run("ip", "netns", "add", self.ns(short))
             self.ip(short, "link set lo up")
             # the rig's own addresses are no duplicates; do not wait a second for each
-            self._sysctl(short, "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
+            self._sysctl(short, "net.ipv6.conf.all.accept_dad=0",
+                         "net.ipv6.conf.default.accept_dad=0")
         self.ip("switch", "link add br0 type bridge mcast_snooping 0\nlink set br0 up")
 
         if self.arms == 1:
@@ -241,7 +242,7 @@ class Rig:
             self._default_route(host.name, *gateways["task"])
 
     def _address_router(self):
-        """Give the router its addresses and both sides their routes; returns its narrow-side ones."""
+        """Give the router its addresses and both sides their routes; returns the narrow ones."""
         self._sysctl("router", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         self.ip("router", f"link set narrow mtu {NARROW_MTU}")
         if self.narrow == "task":
@@ -317,7 +318,8 @@ class Rig:
             self._start_nginx(task)
         self.start_echo(self.echo, ECHO_PORT)
         for task in self.tasks:
-            wait_until(lambda t=task: self.listens(t.name, "tcp", HTTP_PORT), f"nginx of {task.name}")
+            wait_until(lambda t=task: self.listens(t.name, "tcp", HTTP_PORT),
+                       f"nginx of {task.name}")
 
     def start_echo(self, task, port, with_name=False):
         """UDP echo; with_name: "NAME " stands before what is echoed."""

@@ -70,8 +70,8 @@ class Sluice:
         """Start sluiced and do not wait until it answers."""
         self.write_config()
         with open(self.log_path, "ab") as log:
-            self.process = self.rig.spawn("lb", self.binary("sluiced"), "--config", self.config_path,
-                                          stdout=log, stderr=log)
+            self.process = self.rig.spawn("lb", self.binary("sluiced"), "--config",
+                                          self.config_path, stdout=log, stderr=log)
 
     def start(self):
         self.spawn()

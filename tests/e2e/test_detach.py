@@ -13,7 +13,7 @@ def traces(rig, sluice):
     pins = os.listdir(os.path.join(rig.dir, "bpf"))
     addresses = rig.exec("lb", "ip", "-o", "addr", "show").stdout
     vips = [word for line in addresses.splitlines() for word in line.split()
-            if word.startswith(("10.77.0.12", "10.77.0.13", "fd77::100:", rig.snat[0], rig.snat[1]))]
+            if word.startswith(("10.77.0.12", "10.77.0.13", "fd77::100:", *rig.snat))]
     return {"xdp": links.count("prog/xdp"), "pins": pins, "addresses": vips}
 
 

@@ -88,7 +88,8 @@ def receive_ready(peer):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_port_unreachable_of_a_target_reaches_the_client(rig, sluice, family):
-    with sluice.service("refuse", rig.tasks[:1], protocol="UDP", port=9999, family=family) as refuse:
+    with sluice.service("refuse", rig.tasks[:1], protocol="UDP", port=9999,
+                        family=family) as refuse:
         with client_socket(rig, refuse.vip, socket.SOCK_DGRAM) as client:
             client.connect((refuse.vip, refuse.port))
             client.send(b"anyone?")

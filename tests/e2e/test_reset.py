@@ -76,4 +76,4 @@ def test_a_retransmitted_syn_finds_its_flow(rig, sluice, preserve):
         second = wire.wait_for(lambda f: is_tcp(f, again.port, 50005, "SA"))
         assert first[TCP].ack == second[TCP].ack == 100
         assert first[TCP].seq == second[TCP].seq  # the same target, the same socket
-        assert first.dst == wire.mac  # nobody answers ARP for the stranger: sent back whence it came
+        assert first.dst == wire.mac  # nobody answers ARP for the stranger

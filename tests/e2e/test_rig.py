@@ -14,8 +14,8 @@ def test_routing_carries_client_to_task_and_nothing_is_left(options):
     with rigs.Rig(name, tasks=2, **options) as rig:
         for task in rig.tasks:
             for family in (4, 6):
-                host = task.address(family)
-                assert curl(rig, f"http://{host if family == 4 else f'[{host}]'}/") == f"{task.name}\n"
+                host = task.v4 if family == 4 else f"[{task.v6}]"
+                assert curl(rig, f"http://{host}/") == f"{task.name}\n"
         assert rig.requests(rig.tasks[0]) == [rig.client_v4, rig.client_v6]
         assert udp_ask(rig, rig.echo.v6, rigs.ECHO_PORT, b"x") == b"x"
         assert rigs.namespaces_of(name)

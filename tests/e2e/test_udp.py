@@ -29,7 +29,8 @@ def test_every_datagram_is_answered(rig, sluice, family):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_sockets_spread_over_all_targets(rig, sluice, family):
-    with sluice.service("named", rig.tasks, protocol="UDP", port=NAMED_PORT, family=family) as named:
+    with sluice.service("named", rig.tasks, protocol="UDP", port=NAMED_PORT,
+                        family=family) as named:
         answers = collections.Counter(udp_ask(rig, named.vip, named.port).split()[0].decode()
                                       for _ in range(DATAGRAMS))
         assert set(answers) == {"task1", "task2", "task3"}
@@ -52,8 +53,9 @@ def test_a_socket_stays_with_its_target(rig, sluice):
 def test_the_target_sees_the_clients_address_and_port(rig, sluice, family):
     task = rig.tasks[0]
     with sluice.service("seen", [task], protocol="UDP", port=5301, family=family) as seen:
-        with client_socket(rig, task.address(family), socket.SOCK_DGRAM, 5301, task.name) as server, \
-                client_socket(rig, seen.vip, socket.SOCK_DGRAM, 40000) as client:
+        with client_socket(rig, seen.vip, socket.SOCK_DGRAM, 40000) as client, \
+                client_socket(rig, task.address(family), socket.SOCK_DGRAM, 5301,
+                              task.name) as server:
             client.sendto(b"hello", (seen.vip, 5301))
             payload, source = server.recvfrom(100)
             assert payload == b"hello"

@@ -55,8 +55,8 @@ def ip_layer(source, destination, **fields):
 
 
 def is_tcp(frame, source_port, destination_port, flags):
-    return (TCP in frame and frame[TCP].sport == source_port and frame[TCP].dport == destination_port
-            and frame[TCP].flags == flags)
+    return (TCP in frame and frame[TCP].sport == source_port
+            and frame[TCP].dport == destination_port and frame[TCP].flags == flags)
 
 
 __all__ = ["Ether", "IP", "IPv6", "TCP", "UDP", "Wire", "ip_layer", "is_tcp"]
