@@ -2,7 +2,6 @@
 #include "control/rpc_message.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +109,8 @@ static json_t *parse_with_large_numbers(const char *line, size_t len)
 	id = json_object_get(message, "id");
 	if (json_is_real(id)) {
 		value = json_real_value(id);
-		if (fabs(value) <= EXACT_INTEGERS && floor(value) == value)
+		if (value >= -EXACT_INTEGERS && value <= EXACT_INTEGERS &&
+		    (double)(json_int_t)value == value)
 			json_object_set_new(message, "id", json_integer((json_int_t)value));
 	}
 	return message;
