@@ -201,18 +201,6 @@ static bool number_fits(const struct definition *def, const char *value)
 	return number >= def->min && number <= def->max;
 }
 
-static bool choice_fits(const char *choices, const char *value)
-{
-	size_t len = strlen(value);
-	const char *at = strstr(choices, value);
-
-	for (; len > 0 && at != NULL; at = strstr(at + 1, value)) {
-		if ((at[-1] == '[' || at[-1] == ' ') && (at[len] == ',' || at[len] == ']'))
-			return true;
-	}
-	return false;
-}
-
 static int check_type(const struct definition *def, const char *value, const struct params *params)
 {
 	switch (def->type) {
@@ -233,7 +221,7 @@ static int check_type(const struct definition *def, const char *value, const str
 				   def->key, value, def->min, def->max,
 				   def->type == TYPE_NUMBER_OR_OFF ? ", or 'off'" : "");
 	case TYPE_CHOICE:
-		if (choice_fits(def->choices, value))
+		if (params_in_values(def->choices, value))
 			return 0;
 		return params_fail(params, "ValidationError", "'%s' must be one of %s",
 				   def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type"

@@ -143,8 +143,7 @@ int params_string(const struct params *params, const char *name, const char **re
 	return 0;
 }
 
-/* Whether @value stands in "[a, b, c]". */
-static bool in_values(const char *values, const char *value)
+bool params_in_values(const char *values, const char *value)
 {
 	size_t len = strlen(value);
 	const char *at = values;
@@ -169,7 +168,7 @@ int params_enum(const struct params *params, const char *name, const char *value
 	r = params_string(params, name, &value);
 	if (r < 0 || value == NULL)
 		return r;
-	if (in_values(values, value)) {
+	if (params_in_values(values, value)) {
 		*ret_string = value;
 		return 0;
 	}

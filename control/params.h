@@ -42,6 +42,9 @@ bool params_has(const struct params *params, const char *name);
 /** A string, borrowed from the object. */
 int params_string(const struct params *params, const char *name, const char **ret_string);
 
+/** Whether @value stands in @values, "[a, b, c]". */
+bool params_in_values(const char *values, const char *value);
+
 /** A string out of @values, shown in errors: "[ipv4, dualstack]". */
 int params_enum(const struct params *params, const char *name, const char *values,
 		const char **ret_string);
