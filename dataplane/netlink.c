@@ -61,7 +61,7 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
 	return header;
 }
 
-int netlink_send(struct netlink *netlink)
+static int send_request(struct netlink *netlink)
 {
 	const struct nlmsghdr *header = (const void *)netlink->request;
 	ssize_t n;
@@ -73,9 +73,8 @@ int netlink_send(struct netlink *netlink)
 }
 
 /*
- * Go through one piece of the answer. mnl_cb_run() will not do: it gives up at
- * the answer of an earlier netlink_send() and at NLM_F_DUMP_INTR, and leaves
- * the rest in the socket.
+ * Go through one piece of the answer. mnl_cb_run() will not do: at
+ * NLM_F_DUMP_INTR it gives up and leaves the rest in the socket.
  *
  * Returns 1 when the answer is complete, 0 when more follows, or the kernel's error.
  */
@@ -112,7 +111,7 @@ static int take_answer(struct netlink *netlink, size_t size,
 int netlink_request(struct netlink *netlink,
 		    void (*message)(void *context, const struct nlmsghdr *header), void *context)
 {
-	int r = netlink_send(netlink);
+	int r = send_request(netlink);
 
 	while (r == 0) {
 		ssize_t n = mnl_socket_recvfrom(netlink->socket, netlink->answer,

@@ -26,7 +26,7 @@ int netlink_open(struct netlink **ret_netlink);
 void netlink_close(struct netlink *netlink);
 
 /**
- * Begin a request, in place of one that was begun before and not sent.
+ * Begin a request.
  *
  * @type         RTM_...
  * @flags        NLM_F_...; NLM_F_REQUEST is added
@@ -51,12 +51,6 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t 
  */
 int netlink_request(struct netlink *netlink,
 		    void (*message)(void *context, const struct nlmsghdr *header), void *context);
-
-/**
- * Send the request; its answer is read and ignored by a later request.
- * Returns 0 or what the socket said.
- */
-int netlink_send(struct netlink *netlink);
 
 /** Add an address as an attribute of 4 or 16 bytes. */
 void netlink_put_address(struct nlmsghdr *header, uint16_t type, const struct in6_addr *address);
