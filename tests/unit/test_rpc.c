@@ -227,6 +227,25 @@ static void answers_whole_lines_before_the_end_and_drops_half_ones(void **state)
 	close(fd);
 }
 
+static void sends_all_of_a_reply_to_who_says_no_more(void **state)
+{
+	struct fixture *f = *state;
+	int fd, i;
+
+	start(f);
+	fd = dial(f);
+	say(fd,
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Big\",\"params\":{\"Bytes\":900000}}\n");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	until(f, f->calls == 1);
+	for (i = 0; i < 20; i++) /* it reads the end while the reply is on its way */
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(f->gone, 0);
+	assert_int_equal(strlen(hear(f, fd)), 900000 + strlen(RESULT("1")));
+	assert_null(hear(f, fd));
+	close(fd);
+}
+
 static void runs_the_next_request_when_the_last_is_answered(void **state)
 {
 	struct fixture *f = *state;
@@ -339,6 +358,7 @@ int main(void)
 		TEST(survives_bombs_of_nesting),
 		TEST(takes_a_mebibyte_and_no_more),
 		TEST(answers_whole_lines_before_the_end_and_drops_half_ones),
+		TEST(sends_all_of_a_reply_to_who_says_no_more),
 		TEST(runs_the_next_request_when_the_last_is_answered),
 		TEST(commits_once_for_all_and_answers_after_it),
 		TEST(answers_internal_failure_to_all_when_the_commit_fails),
