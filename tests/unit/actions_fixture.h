@@ -195,7 +195,7 @@ static inline void call_fails(struct fixture *f, const char *code, const char *a
 #define CALL(f, ...) json_decref(call(f, __VA_ARGS__))
 
 /* A string of a result by path: "LoadBalancers.0.LoadBalancerArn". */
-static const json_t *at_path(const json_t *json, const char *path)
+static inline const json_t *at_path(const json_t *json, const char *path)
 {
 	char name[64];
 
@@ -212,7 +212,7 @@ static const json_t *at_path(const json_t *json, const char *path)
 	return json;
 }
 
-static const char *text_at(const json_t *json, const char *path)
+static inline const char *text_at(const json_t *json, const char *path)
 {
 	const char *text = json_string_value(at_path(json, path));
 
@@ -220,7 +220,7 @@ static const char *text_at(const json_t *json, const char *path)
 }
 
 /* Create things and return their ARN in @arn. */
-static const char *create(struct fixture *f, char arn[ARN_MAX], const char *path,
+static inline const char *create(struct fixture *f, char arn[ARN_MAX], const char *path,
 			  const char *action, const char *params)
 {
 	json_t *result = call(f, action, "%s", params);
@@ -230,7 +230,7 @@ static const char *create(struct fixture *f, char arn[ARN_MAX], const char *path
 	return arn;
 }
 
-static const char *new_lb(struct fixture *f, char arn[ARN_MAX], const char *name)
+static inline const char *new_lb(struct fixture *f, char arn[ARN_MAX], const char *name)
 {
 	char params[256];
 
@@ -238,7 +238,7 @@ static const char *new_lb(struct fixture *f, char arn[ARN_MAX], const char *name
 	return create(f, arn, "LoadBalancers.0.LoadBalancerArn", "CreateLoadBalancer", params);
 }
 
-static const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name,
+static inline const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name,
 			  const char *protocol)
 {
 	char params[256];
@@ -250,7 +250,7 @@ static const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name
 	return create(f, arn, "TargetGroups.0.TargetGroupArn", "CreateTargetGroup", params);
 }
 
-static const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb,
+static inline const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb,
 				const char *protocol, int port, const char *tg)
 {
 	char params[1024];
@@ -269,7 +269,7 @@ static inline uint64_t id_of(const char *arn)
 }
 
 /* "healthy", or "unused/Target.NotInUse", of a target on port 8080. */
-static const char *health(struct fixture *f, const char *tg, const char *address, char text[64])
+static inline const char *health(struct fixture *f, const char *tg, const char *address, char text[64])
 {
 	json_t *result = call(f, "DescribeTargetHealth",
 			      "{'TargetGroupArn': '%s', 'Targets': [{'Id': '%s'}]}", tg, address);
