@@ -11,6 +11,7 @@
 #define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: at most that many, and twice while swapping */
 #define VIPS_BESIDE_TARGETS 16384u    /* listeners on their VIPs, VIPs and SNAT addresses */
 #define KEYS_PER_BUCKET 4	      /* of 15 slots, in a full table: spilling stays rare */
+#define VIPS_PER_BUCKET 2	      /* of 15 slots without a second bucket: none overflows */
 
 struct table_spec {
 	const char *name;
@@ -154,7 +155,7 @@ int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_c
 	config.family[0] = family_plan(settings->max_flows);
 	config.family[1] = family_plan(settings->max_flows_ipv6);
 	config.max_vips = settings->max_targets + VIPS_BESIDE_TARGETS;
-	config.vip_buckets = config.max_vips / KEYS_PER_BUCKET;
+	config.vip_buckets = config.max_vips / VIPS_PER_BUCKET;
 	config.maglev_chunks = 2 * (settings->max_targets + 1) *
 			       (MAGLEV_ENTRIES_PER_TARGET / SL_MAGLEV_CHUNK);
 	if (getrandom(config.seed, sizeof(config.seed), 0) != sizeof(config.seed)) {
@@ -194,14 +195,14 @@ int tables_check(const struct sl_config *found, const struct engine_config *sett
 	return -EPROTO;
 }
 
-static void **table_place(struct sl_tables *tables, enum table table)
-{
-	return (void **)((char *)tables + specs[table].member);
-}
-
 void tables_bind(struct sl_tables *tables, enum table table, void *memory)
 {
-	*table_place(tables, table) = memory;
+	*(void **)((char *)tables + specs[table].member) = memory;
+}
+
+void *tables_place(const struct sl_tables *tables, enum table table)
+{
+	return *(void *const *)((const char *)tables + specs[table].member);
 }
 
 static size_t table_bytes(enum table table, const struct sl_config *config)
@@ -233,15 +234,14 @@ fail:
 
 void tables_free(struct sl_tables *tables)
 {
+	struct sl_config config;
+
+	free(tables->scratch);
 	if (tables->config == NULL)
 		return;
-	free(tables->scratch);
-	tables->scratch = NULL;
-	for (enum table table = TABLE_COUNT; table-- > 0;) { /* the config last: it has the sizes */
-		void **place = table_place(tables, table);
-
-		if (*place != NULL)
-			munmap(*place, table_bytes(table, tables->config));
-		*place = NULL;
-	}
+	config = *tables->config;
+	for (enum table table = 0; table < TABLE_COUNT; table++)
+		if (tables_place(tables, table) != NULL)
+			munmap(tables_place(tables, table), table_bytes(table, &config));
+	memset(tables, 0, sizeof(*tables));
 }

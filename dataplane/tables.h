@@ -67,8 +67,11 @@ int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_c
 int tables_check(const struct sl_config *found, const struct engine_config *settings, uint32_t cpus,
 		 char error[ENGINE_ERROR_MAX]);
 
-/** Note where a table lies. TABLE_CONFIG must be bound first. */
+/** Note where a table lies; NULL: nowhere. */
 void tables_bind(struct sl_tables *tables, enum table table, void *memory);
+
+/** Where a table lies; NULL when it was not bound. */
+void *tables_place(const struct sl_tables *tables, enum table table);
 
 /**
  * Make tables in plain memory, zeroed and with @config copied in.

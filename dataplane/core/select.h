@@ -72,20 +72,17 @@ struct sl_choice {
 	__u32 group_flags;
 };
 
-/** Choose the group of a listener by weight; SL_NONE when all weights are 0. */
-SL_INLINE __u32 sl_select_group(const struct sl_listener *listener, __u32 hash)
+/** Choose a group by weight; SL_NONE when all weights are 0. */
+SL_INLINE __u32 sl_select_group(const struct sl_forwarding *f, __u32 hash)
 {
-	__u32 point;
+	__u32 point = (__u32)((__u64)hash * f->weights >> 32);
 
-	if (listener->n_groups == 1)
-		return listener->groups[0].weight != 0 ? listener->groups[0].group : SL_NONE;
-	point = (__u32)((__u64)hash * listener->weights >> 32);
 	for (int i = 0; i < SL_MAX_WEIGHTED; i++) {
-		if (i >= listener->n_groups)
+		if (i >= f->n_groups)
 			break;
-		if (point < listener->groups[i].weight)
-			return listener->groups[i].group;
-		point -= listener->groups[i].weight;
+		if (point < f->groups[i].weight)
+			return f->groups[i].group;
+		point -= f->groups[i].weight;
 	}
 	return SL_NONE;
 }
@@ -94,6 +91,7 @@ SL_INLINE __u32 sl_select_group(const struct sl_listener *listener, __u32 hash)
 SL_INLINE struct sl_choice sl_select(sl_tables_t t, bool v6, const struct sl_listener *listener,
 				     __u32 zone, const struct sl_flow_key *key, __be32 isn)
 {
+	const struct sl_forwarding *forwarding = &listener->forwarding[SL_READ(listener->active) & 1];
 	struct sl_choice choice = {.group = SL_NONE, .target = SL_NONE};
 	__u64 flow_hash = sl_mix(sl_key_hash(sl_select_seed, v6, key), isn) * 0xd6e8feb86659fd93ull;
 	__u64 source_hash = sl_vip_hash(sl_select_seed, v6, key->saddr, 0, 0);
@@ -103,8 +101,8 @@ SL_INLINE struct sl_choice sl_select(sl_tables_t t, bool v6, const struct sl_lis
 	__u32 number;
 
 	/* low half for the group, high half for the target: independent choices */
-	number = sl_select_group(listener,
-				 (__u32)(listener->sticky_groups ? source_hash : flow_hash));
+	number = sl_select_group(forwarding,
+				 (__u32)(forwarding->sticky_groups ? source_hash : flow_hash));
 	group = sl_group(t, number);
 	if (group == NULL || zone >= SL_MAX_ZONES)
 		return choice;

@@ -196,17 +196,24 @@ struct sl_weighted {
 	__u16 weight;
 };
 
+/* The groups a listener forwards to, with their weights. */
+struct sl_forwarding {
+	__u32 weights; /* their sum */
+	__u8 n_groups;
+	__u8 sticky_groups;
+	__u16 reserved;
+	struct sl_weighted groups[SL_MAX_WEIGHTED];
+	__u32 padding;
+};
+
 struct sl_listener {
 	__u64 id;	 /* of the ARN; 0: free */
 	__u32 tcp_idle;	 /* ticks */
 	__u32 udp_idle;	 /* ticks */
-	__u32 weights;	 /* their sum */
-	__u8 n_groups;
-	__u8 sticky_groups;
-	__u8 removed; /* control only: no packet finds it any more */
-	__u8 reserved;
-	struct sl_weighted groups[SL_MAX_WEIGHTED];
-	__u32 padding[5];
+	__u32 active;	 /* which forwarding holds: the other is filled, then this flips */
+	__u32 removed;	 /* control only: no packet finds it any more */
+	struct sl_forwarding forwarding[2];
+	__u32 padding[10];
 };
 
 #define SL_GROUP_PRESERVE 0x01 /* preserve_client_ip.enabled */
@@ -219,7 +226,7 @@ struct sl_group {
 	__u32 reserved;
 	/* per zone: Maglev table, number of the first chunk above number of entries */
 	__u64 maglev[SL_MAX_ZONES];
-	__u8 padding[48];
+	__u64 retained[6]; /* control only: counters of targets that left, as sl_target_counters */
 };
 
 enum sl_target_state {
@@ -365,7 +372,7 @@ SL_ASSERT_SIZE(struct sl_flow_cold, 32);
 SL_ASSERT_SIZE(struct sl_flow_pool, 128 + 64 * SL_POOL_SHARDS);
 SL_ASSERT_SIZE(struct sl_fragment, 64);
 SL_ASSERT_SIZE(struct sl_vip, 32);
-SL_ASSERT_SIZE(struct sl_listener, 64);
+SL_ASSERT_SIZE(struct sl_listener, 128);
 SL_ASSERT_SIZE(struct sl_group, 128);
 SL_ASSERT_SIZE(struct sl_target, 32);
 SL_ASSERT_SIZE(struct sl_port, 32);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Begin and end of the groups: taking over tables that are there, and letting go. */
+#include "groups_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+void groups_reconcile_begin(struct groups *groups)
+{
+	struct group *group, *next_group;
+	struct target *target, *next;
+
+	HASH_ITER(hh, groups->by_id, group, next_group) {
+		group->seen = false;
+		HASH_ITER(hh, group->targets, target, next)
+			target->seen = false;
+	}
+}
+
+void groups_reconcile_end(struct groups *groups)
+{
+	struct group *group, *next_group;
+	struct target *target, *next;
+
+	HASH_ITER(hh, groups->by_id, group, next_group) {
+		if (!group->seen) {
+			group->removed = true;
+			groups_mark_dirty(groups, group);
+			continue;
+		}
+		HASH_ITER(hh, group->targets, target, next) {
+			if (target->seen)
+				continue;
+			target->removed = true;
+			target->end_flows = false;
+			groups_mark_dirty(groups, group);
+		}
+	}
+}
+
+static int group_adopt(struct groups *groups, uint16_t number)
+{
+	struct sl_group *record = &groups->tables->groups[number];
+	struct group *group = calloc(1, sizeof(*group));
+
+	if (group == NULL)
+		return -ENOMEM;
+	group->id = record->id;
+	group->number = number;
+	group->settings.preserve_client_ip = record->flags & SL_GROUP_PRESERVE;
+	group->settings.sticky_source_ip = record->flags & SL_GROUP_STICKY;
+	group->settings.fail_open = record->flags & SL_GROUP_FAIL_OPEN;
+	HASH_ADD(hh, groups->by_id, id, sizeof(group->id), group);
+	return groups_adopt_tables(groups, group);
+}
+
+static int target_adopt(struct groups *groups, uint16_t number)
+{
+	struct sl_target *record = &groups->tables->targets[number];
+	struct group *group = groups_find(groups, groups->tables->groups[record->group].id);
+	struct target *target = calloc(1, sizeof(*target));
+	uint64_t hop = record->next_hop;
+
+	if (target == NULL)
+		return -ENOMEM;
+	target->key = groups_target_key(&(struct in6_addr){}, ntohs(record->port));
+	target->key.address = vip_table_from_words(record->family == 6, record->address);
+	target->number = number;
+	target->zones = record->zones;
+	target->state = record->state == SL_TARGET_ACTIVE ? ENGINE_TARGET_ACTIVE :
+							    ENGINE_TARGET_IDLE;
+	if (groups_address_hold(groups, target) != 0) {
+		free(target);
+		return -ENOMEM;
+	}
+	if (record->next_hop == SL_NEXT_HOP_NONE)
+		SL_WRITE(record->next_hop, hop); /* until netlink knows better */
+	if (record->state == SL_TARGET_ACTIVE || record->state == SL_TARGET_IDLE) {
+		HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
+		groups->n_targets++;
+	} else {
+		target->next_leaving = group->leaving;
+		group->leaving = target;
+	}
+	return 0;
+}
+
+static int adopt(struct groups *groups)
+{
+	const struct sl_config *config = groups->tables->config;
+	int r = 0;
+
+	for (uint32_t i = SL_MAX_GROUPS; i-- > 0 && r == 0;) {
+		if (groups->tables->groups[i].id != 0)
+			r = group_adopt(groups, (uint16_t)i);
+		else
+			groups->free_groups[groups->n_free_groups++] = (uint16_t)i;
+	}
+	for (uint32_t i = 0; i < config->max_targets && r == 0; i++) {
+		if (groups->tables->targets[i].state != SL_TARGET_FREE)
+			r = target_adopt(groups, (uint16_t)i);
+		else
+			groups_free_number(groups, (uint16_t)i);
+	}
+	return r;
+}
+
+int groups_open(struct sl_tables *tables, struct vip_table *vips,
+		const struct groups_callbacks *callbacks, struct groups **ret_groups)
+{
+	struct groups *groups = calloc(1, sizeof(*groups));
+	int r = -ENOMEM;
+
+	if (groups == NULL)
+		return -ENOMEM;
+	groups->tables = tables;
+	groups->vips = vips;
+	groups->callbacks = *callbacks;
+	groups->free_targets = calloc(tables->config->max_targets, sizeof(uint16_t));
+	groups->free_groups = calloc(SL_MAX_GROUPS, sizeof(uint16_t));
+	if (groups->free_targets == NULL || groups->free_groups == NULL)
+		goto fail;
+	r = arena_new(tables->config->maglev_chunks, &groups->arena);
+	if (r == 0)
+		r = adopt(groups);
+	if (r < 0)
+		goto fail;
+	*ret_groups = groups;
+	return 0;
+fail:
+	groups_close(groups);
+	return r;
+}
+
+static void group_free(struct group *group)
+{
+	struct target *target, *next;
+
+	HASH_ITER(hh, group->targets, target, next) {
+		HASH_DEL(group->targets, target);
+		free(target);
+	}
+	while (group->leaving != NULL) {
+		target = group->leaving;
+		group->leaving = target->next_leaving;
+		free(target);
+	}
+	free(group);
+}
+
+void groups_close(struct groups *groups)
+{
+	struct group *group, *next;
+	struct address *address, *next_address;
+
+	if (groups == NULL)
+		return;
+	HASH_ITER(hh, groups->by_id, group, next) {
+		HASH_DEL(groups->by_id, group);
+		group_free(group);
+	}
+	while (groups->gone != NULL) {
+		group = groups->gone;
+		groups->gone = group->next_dirty;
+		group_free(group);
+	}
+	HASH_ITER(hh, groups->addresses, address, next_address) {
+		HASH_DEL(groups->addresses, address);
+		free(address);
+	}
+	arena_free(groups->arena);
+	free(groups->free_targets);
+	free(groups->free_groups);
+	free(groups);
+}
