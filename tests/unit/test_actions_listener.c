@@ -43,7 +43,7 @@ static void a_listener_is_shown_in_both_forms(void **state)
 static void weighted_groups_reach_the_engine(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
-	char lb[ARN_MAX], tg[6][ARN_MAX], tuples[6 * (ARN_MAX + 64)] = "", name[8];
+	char lb[ARN_MAX], tg[6][ARN_MAX], tuples[6 * (ARN_MAX + 64)] = "", name[16];
 	const struct engine_listener *engine;
 	json_t *r;
 

@@ -217,7 +217,7 @@ static void at_most_50_load_balancers(void **state)
 static void describing_finds_by_arn_and_name_and_pages(void **state)
 {
 	struct fixture *f = fixture_new(one_zone);
-	char arns[5][ARN_MAX], names[5][8], marker[32];
+	char arns[5][ARN_MAX], names[5][16], marker[32];
 	json_t *r;
 
 	(void)state;

@@ -186,7 +186,7 @@ static void metrics_have_the_names_of_cloudwatch(void **state)
 static void metrics_come_in_pages_of_whole_groups(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
-	char lb[ARN_MAX], tg[ARN_MAX], ls[ARN_MAX], name[8], marker[32] = "";
+	char lb[ARN_MAX], tg[ARN_MAX], ls[ARN_MAX], name[16], marker[32] = "";
 	unsigned int groups = 0, targets = 0, lbs = 0, pages = 0;
 
 	(void)state;

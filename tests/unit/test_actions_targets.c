@@ -372,7 +372,7 @@ static void a_load_balancer_bounds_its_targets_by_zone(void **state)
 {
 	struct rig rig = rig_new(two_zones);
 	struct fixture *f = rig.f;
-	char tg[4][ARN_MAX], ls[ARN_MAX], name[8];
+	char tg[4][ARN_MAX], ls[ARN_MAX], name[16];
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
