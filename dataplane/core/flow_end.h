@@ -152,6 +152,12 @@ SL_INLINE void sl_record_fill(sl_tables_t t, bool v6, struct sl_flow_record *r,
 	r->reserved = 0;
 }
 
+/** Whether a flow in this state is anybody's to end: not while it is made or removed. */
+SL_INLINE bool sl_state_is_live(__u32 state)
+{
+	return state > SL_FLOW_NEW && state < SL_FLOW_ENDING;
+}
+
 SL_INLINE int sl_flow_end_family(sl_tables_t t, bool v6, __u32 flow, __u32 control,
 				 enum sl_close_reason reason)
 {
@@ -164,7 +170,9 @@ SL_INLINE int sl_flow_end_family(sl_tables_t t, bool v6, __u32 flow, __u32 contr
 
 	if (client == NULL || target == NULL || cold == NULL || pool == NULL)
 		return 0;
-	if (SL_CAS(&client->control, control,
+	/* or two processors could both move "ending" to "ending" and give the number back twice */
+	if (!sl_state_is_live(SL_CONTROL_STATE(control)) ||
+	    SL_CAS(&client->control, control,
 		   SL_CONTROL(SL_CONTROL_VERSION(control), 0, SL_FLOW_ENDING)) != control)
 		return 0;
 	sl_line_unlink(t, v6, client, 2 * flow, dead);
@@ -235,7 +243,7 @@ SL_INLINE enum sl_verdict_on_flow sl_flow_examine(sl_tables_t t, bool v6, __u32 
 		return SL_KEEP;
 	control = SL_READ(client->control);
 	state = SL_CONTROL_STATE(control);
-	if (state <= SL_FLOW_NEW || state >= SL_FLOW_ENDING)
+	if (!sl_state_is_live(state))
 		return SL_KEEP;
 	SL_ORDER();
 	if (sl_flow_idle_ticks(client, target, sl_now_ticks(t)) >= sl_flow_patience(t, state, client))

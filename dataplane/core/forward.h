@@ -110,6 +110,8 @@ SL_GLOBAL int sl_miss6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port)
 	return l3 > SL_L3_OFFSET_MAX ? SL_PASS : sl_miss_family(t, frame, true, l3, port);
 }
 
+#define SL_STALE_TCP 0x100 /* a TCP packet, with its flags in the low bits */
+
 /**
  * A packet on a flow that may be over: its target is gone, or a SYN comes on a
  * closed one. Returns SL_NEED_FLOW when the flow was ended, SL_NEED_RST, or
@@ -118,6 +120,7 @@ SL_GLOBAL int sl_miss6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port)
 SL_INLINE int sl_stale_family(sl_tables_t t, bool v6, __u32 number, __u32 tcp)
 {
 	const struct sl_flow_line *client = sl_line(t, v6, number & ~1u);
+	bool begins = (tcp & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
 	const struct sl_target *target;
 	__u32 control;
 	bool gone;
@@ -127,18 +130,19 @@ SL_INLINE int sl_stale_family(sl_tables_t t, bool v6, __u32 number, __u32 tcp)
 	control = SL_READ(client->control);
 	target = sl_target(t, client->target);
 	gone = target != NULL && target->state == SL_TARGET_GONE;
-	if (gone && tcp) {
+	if (gone && tcp && !begins) {
 		struct sl_listener_counters *listener = sl_count_listener(t, client->listener);
 
 		/* the flow stays until the sweep takes it, so that both sides get their RST */
-		if (listener != NULL)
+		if (listener != NULL && !(tcp & SL_TCP_RST))
 			listener->elb_resets++;
 		return SL_NEED_RST;
 	}
-	if (gone)
-		sl_flow_end(t, v6, number / 2, control, SL_CLOSE_TARGET_GONE);
-	else if (sl_state_is_closed(SL_CONTROL_STATE(control)))
+	/* a SYN begins anew, or the client would be refused though other targets live */
+	if (sl_state_is_closed(SL_CONTROL_STATE(control)))
 		sl_flow_end(t, v6, number / 2, control, sl_reason_of(control));
+	else if (gone)
+		sl_flow_end(t, v6, number / 2, control, SL_CLOSE_TARGET_GONE);
 	else
 		return SL_SEND;
 	return SL_NEED_FLOW;
@@ -166,7 +170,7 @@ SL_INLINE int sl_line_of(sl_tables_t t, bool v6, const struct sl_packet *p, __u3
 	if (SL_LIKELY((p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) != SL_TCP_SYN &&
 		      (target == NULL || target->state != SL_TARGET_GONE)))
 		return SL_SEND;
-	return sl_stale(t, v6, number, p->key.protocol == SL_TCP);
+	return sl_stale(t, v6, number, p->key.protocol == SL_TCP ? SL_STALE_TCP | p->tcp_flags : 0);
 }
 
 /** Keep the way back to the client fresh: routers fail over while flows live. */
@@ -213,17 +217,6 @@ SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, __u32 number, struct sl_flo
 	}
 }
 
-/** The packet does not fit the link it must leave by. */
-SL_INLINE bool sl_too_big(sl_tables_t t, __u64 hop, __u32 ip_length, __u32 *ret_mtu)
-{
-	const struct sl_port *port = sl_port(t, SL_NEXT_HOP_PORT(hop));
-
-	if (port == NULL || ip_length <= port->mtu)
-		return false;
-	*ret_mtu = port->mtu;
-	return true;
-}
-
 /** Rewrite a packet as its line says, and send it. */
 SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
 			    const struct sl_packet *p, __u32 number)
@@ -233,7 +226,7 @@ SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
 	struct sl_rewrite r;
 	__u32 mtu = 0;
 
-	if (line == NULL || !sl_rewrite_read(t, v6, line, number, &r))
+	if (line == NULL || !sl_rewrite_read(t, v6, line, number, &p->key, &r))
 		return sl_drop(t, SL_DROP_RACE);
 	if (SL_UNLIKELY(p->ttl <= 1))
 		return SL_NEED_TIME_EXCEEDED;

@@ -88,21 +88,26 @@ SL_INLINE int sl_fragment_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u3
 	struct sl_flow_line *line;
 	struct sl_rewrite r;
 	struct sl_packet p;
+	__u32 number, mtu;
 	__u16 version = 0;
-	__u32 number;
 	bool known;
 
 	if ((v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FRAGMENT)
 		return SL_PASS;
 	number = sl_fragment_line(t, v6, &p, &version);
 	line = sl_line(t, v6, number);
-	if (number == 0 || line == NULL || !sl_rewrite_read(t, v6, line, number, &r) ||
+	if (number == 0 || line == NULL || !sl_rewrite_read(t, v6, line, number, NULL, &r) ||
 	    r.version != version)
 		return sl_refuse(t, v6, &p.key, SL_DROP_FRAGMENT);
 	if (p.ttl <= 1)
 		return sl_drop(t, SL_DROP_TTL_EXPIRED);
-	sl_count_packet(t, line, &r, p.ip_length);
 	known = r.hop != SL_NEXT_HOP_NONE;
+	if (known && sl_too_big(t, r.hop, p.ip_length, &mtu)) {
+		if (p.dont_fragment)
+			return sl_drop(t, SL_DROP_TOO_BIG);
+		known = false; /* the kernel fragments it further */
+	}
+	sl_count_packet(t, line, &r, p.ip_length);
 	if (v6)
 		sl_rewrite_l3_6(p.l3, &r, known);
 	else

@@ -17,8 +17,11 @@
 
 #define SL_QUOTED_L4 8 /* bytes behind the quoted IP header that are always there */
 
-/** Turn the quoted ports back. Returns what the ICMP checksum gains. */
-SL_INLINE __u64 sl_icmp_quoted_l4(void *l4, const void *end, __u8 protocol,
+/**
+ * Turn the quoted ports back. @room: bytes of the message from @l4 on; behind
+ * them the frame may be padded. Returns what the ICMP checksum gains.
+ */
+SL_INLINE __u64 sl_icmp_quoted_l4(void *l4, const void *end, __u32 room, __u8 protocol,
 				  const struct sl_rewrite *r)
 {
 	struct sl_udp *udp = l4;
@@ -32,7 +35,7 @@ SL_INLINE __u64 sl_icmp_quoted_l4(void *l4, const void *end, __u8 protocol,
 		before = udp->check;
 		udp->check = sl_csum_apply_udp(before, r->l4_delta);
 		delta = sl_csum_delta16(0, before, udp->check);
-	} else if ((void *)(tcp + 1) <= end) {
+	} else if (room >= sizeof(*tcp) && (void *)(tcp + 1) <= end) {
 		before = tcp->check;
 		tcp->check = sl_csum_apply(before, r->l4_delta);
 		delta = sl_csum_delta16(0, before, tcp->check);
@@ -49,7 +52,7 @@ SL_INLINE bool sl_icmp_line(sl_tables_t t, bool v6, const struct sl_flow_key *ke
 	__u32 number = sl_index_find(t, v6, key, hash, 0);
 	const struct sl_flow_line *line = sl_line(t, v6, number);
 
-	return number != 0 && line != NULL && sl_rewrite_read(t, v6, line, number, r);
+	return number != 0 && line != NULL && sl_rewrite_read(t, v6, line, number, key, r);
 }
 
 /** Send an error on; a next hop the kernel has yet to find makes it the kernel's to drop. */
@@ -65,6 +68,7 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	void *end = sl_frame_end(frame), *data = sl_frame_data(frame);
 	struct sl_ipv4 *ip, *quoted;
 	struct sl_flow_key key = {};
+	__u32 before_l4, length;
 	struct sl_icmp *icmp;
 	struct sl_rewrite r;
 	struct sl_udp *l4;
@@ -89,7 +93,9 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	    (quoted->protocol != SL_TCP && quoted->protocol != SL_UDP))
 		return SL_PASS;
 	l4 = (void *)quoted + (quoted->version_ihl & 0xf) * 4;
-	if ((void *)l4 + SL_QUOTED_L4 > end)
+	before_l4 = ((ip->version_ihl & 0xf) + (quoted->version_ihl & 0xf)) * 4 + sizeof(*icmp);
+	length = SL_FROM_BE16(ip->total_length);
+	if ((void *)l4 + SL_QUOTED_L4 > end || length < before_l4 + SL_QUOTED_L4)
 		return SL_PASS;
 	key.saddr[0] = quoted->daddr;
 	key.daddr[0] = quoted->saddr;
@@ -105,7 +111,7 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	quoted->daddr = r.saddr[0];
 	quoted->check = sl_csum_apply(before, r.l3_delta);
 	delta = sl_csum_delta16(0, before, quoted->check);
-	delta += sl_icmp_quoted_l4(l4, end, quoted->protocol, &r);
+	delta += sl_icmp_quoted_l4(l4, end, length - before_l4, quoted->protocol, &r);
 	icmp->check = sl_csum_apply(icmp->check, delta);
 	/* the outer source may be a router's, which no line knows */
 	r.l3_delta = sl_csum_fold(sl_csum_delta32(sl_csum_delta32(0, ip->saddr, r.saddr[0]),
@@ -123,6 +129,7 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	struct sl_rewrite r;
 	struct sl_udp *l4;
 	__u64 delta;
+	__u32 room;
 
 	if (l3 > SL_L3_OFFSET_MAX)
 		return SL_PASS;
@@ -132,6 +139,10 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	l4 = (void *)(quoted + 1);
 	if ((void *)l4 + SL_QUOTED_L4 > end)
 		return SL_PASS;
+	room = SL_FROM_BE16(ip->payload_length);
+	if (room < sizeof(*icmp) + sizeof(*quoted) + SL_QUOTED_L4)
+		return SL_PASS;
+	room -= sizeof(*icmp) + sizeof(*quoted);
 	if (ip->next_header != SL_ICMPV6 || icmp->type < SL_ICMPV6_UNREACHABLE ||
 	    icmp->type > SL_ICMPV6_PARAMETER_PROBLEM)
 		return SL_PASS;
@@ -153,7 +164,7 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 		quoted->saddr[i] = r.daddr[i];
 		quoted->daddr[i] = r.saddr[i];
 	}
-	delta = sl_icmp_quoted_l4(l4, end, quoted->next_header, &r);
+	delta = sl_icmp_quoted_l4(l4, end, room, quoted->next_header, &r);
 	for (int i = 0; i < 4; i++) { /* the pseudo-header */
 		delta = sl_csum_delta32(delta, ip->saddr[i], r.saddr[i]);
 		delta = sl_csum_delta32(delta, ip->daddr[i], r.daddr[i]);

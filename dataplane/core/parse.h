@@ -124,11 +124,11 @@ SL_GLOBAL int sl_ipv6_chain(sl_frame_t *frame, __u32 l3)
 	for (int i = 0; i < SL_IPV6_EXTENSIONS; i++) {
 		const struct sl_ipv6_extension *ext;
 
+		if (offset > SL_IPV6_EXTENSION_BYTES) /* before it is cut to SL_CHAIN_OFFSET() */
+			return SL_CHAIN_BAD;
 		if (next != SL_HOP_BY_HOP && next != SL_ROUTING && next != SL_FRAGMENT_HEADER &&
 		    next != SL_DESTINATION_OPTIONS)
 			return (int)(offset | next << 16 | flags);
-		if (offset > SL_IPV6_EXTENSION_BYTES)
-			return SL_CHAIN_BAD;
 		ext = (void *)ip + offset;
 		if ((void *)ext + 8 > end)
 			return SL_CHAIN_BAD;

@@ -50,14 +50,23 @@ SL_INLINE __u64 sl_line_hop(sl_tables_t t, const struct sl_flow_line *line, __u3
 	return target != NULL ? SL_READ(target->next_hop) : SL_NEXT_HOP_NONE;
 }
 
-/** Read a line's rewrite. Returns false when the line changed hands meanwhile. */
+/**
+ * Read a line's rewrite.
+ *
+ * @key  of the packet that found the line; NULL: the caller compares versions
+ *
+ * Returns false when the line changed hands since it was found.
+ */
 SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_flow_line *line,
-			       __u32 number, struct sl_rewrite *r)
+			       __u32 number, const struct sl_flow_key *key, struct sl_rewrite *r)
 {
 	const int words = SL_WORDS(v6);
 
 	r->version = SL_READ(line->version);
 	SL_ORDER();
+	/* another flow may have got the line, whole and live, since its key was compared */
+	if (key != NULL && !sl_line_matches(line, v6, key))
+		return false;
 	for (int i = 0; i < words; i++) {
 		r->saddr[i] = line->address[2 * words + i];
 		r->daddr[i] = line->address[3 * words + i];
@@ -70,6 +79,17 @@ SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_flow_line
 	r->listener = line->listener;
 	r->hop = sl_line_hop(t, line, number, sl_target(t, r->target));
 	return !(r->version & 1) && sl_line_unchanged(line, r->version);
+}
+
+/** Whether a packet does not fit the link it must leave by; *ret_mtu: what would. */
+SL_INLINE bool sl_too_big(sl_tables_t t, __u64 hop, __u32 ip_length, __u32 *ret_mtu)
+{
+	const struct sl_port *port = sl_port(t, SL_NEXT_HOP_PORT(hop));
+
+	if (port == NULL || ip_length <= port->mtu)
+		return false;
+	*ret_mtu = port->mtu;
+	return true;
 }
 
 /** Count a packet that a line sends on, and keep its flow from idling. */
