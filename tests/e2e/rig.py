@@ -209,8 +209,11 @@ class Rig:
         """A veth pair between two namespaces."""
         run("ip", "link", "add", if_a, "netns", self.ns(ns_a), "type", "veth",
             "peer", "name", if_b, "netns", self.ns(ns_b))
-        for short, interface in ((ns_a, if_a), (ns_b, if_b)):
+        ends = ((ns_a, if_a), (ns_b, if_b))
+        for short, interface in ends:
             self.exec(short, "ethtool", "-K", interface, "gro", "on", "tx", "off")
+        # a veth learns as it comes up whether its peer takes redirected packets: GRO comes first
+        for short, interface in ends:
             self.ip(short, f"link set {interface} up")
 
     def _plug(self, short, interface, port):

@@ -19,8 +19,8 @@ def curl(rig, url, *options, short="client"):
 
 def who_answers(rig, url, requests):
     """Counter of task names over so many connections, made by one curl."""
-    done = rig.exec("client", "curl", "-sS", "-g", "--max-time", "60", "-H", "Connection: close",
-                    *[url] * requests, check=False)
+    done = rig.exec("client", "curl", "-sS", "-g", "--max-time", "5", "--fail-early",
+                    "-H", "Connection: close", *[url] * requests, check=False)
     if done.returncode != 0:
         raise AssertionError(f"curl {url}: exit {done.returncode}: {done.stderr.strip()}")
     return collections.Counter(done.stdout.split())
