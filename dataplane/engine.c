@@ -121,22 +121,39 @@ static void write_zone(struct sl_zone *zone, const struct engine_zone *settings)
 		*zone = next;
 }
 
+/*
+ * Which interface a SNAT address is added to: the one on whose link the
+ * targets are that answer to it, or the zone's own.
+ */
+static const char *snat_interface(const struct engine *engine, const struct engine_zone *zone,
+				  const struct in6_addr *address)
+{
+	for (unsigned int i = 0; i < engine->config.n_interfaces; i++) {
+		const char *name = engine->config.interfaces[i];
+		bool on_link;
+
+		if (interface_reaches(name, address, &on_link) == 0 && on_link)
+			return name;
+	}
+	return zone->interface;
+}
+
 static int open_zone(struct engine *engine, unsigned int number, char error[ENGINE_ERROR_MAX])
 {
 	const struct engine_zone *zone = &engine->config.zones[number];
 	int r;
 
 	for (unsigned int i = 0; i < zone->n_snat; i++) {
+		const char *interface = snat_interface(engine, zone, &zone->snat[i]);
 		char text[ADDRESS_TEXT_MAX];
 		bool added;
 
 		r = vip_table_hold(engine->vip_table, &zone->snat[i], SL_VIP_OURS, (uint8_t)number);
 		if (r == 0 && has_packets(engine))
-			r = interface_add_address(zone->interface, &zone->snat[i], &added);
+			r = interface_add_address(interface, &zone->snat[i], &added);
 		if (r < 0) {
 			snprintf(error, ENGINE_ERROR_MAX, "SNAT address %s on %s: %s",
-				 address_format(&zone->snat[i], text), zone->interface,
-				 strerror(-r));
+				 address_format(&zone->snat[i], text), interface, strerror(-r));
 			return r;
 		}
 	}
@@ -289,7 +306,8 @@ int engine_detach(struct engine *engine, char error[ENGINE_ERROR_MAX])
 		const struct engine_zone *z = &engine->config.zones[zone];
 
 		for (unsigned int i = 0; i < z->n_snat; i++) {
-			int r = interface_remove_address(z->interface, &z->snat[i]);
+			int r = interface_remove_address(snat_interface(engine, z, &z->snat[i]),
+							 &z->snat[i]);
 
 			if (r < 0 && r != -EADDRNOTAVAIL && first == 0) {
 				snprintf(error, ENGINE_ERROR_MAX, "SNAT addresses of %s: %s",

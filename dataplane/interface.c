@@ -7,6 +7,7 @@
 #include <libmnl/libmnl.h>
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_addr.h>
@@ -293,4 +294,53 @@ int interface_set_sysctl(const char *name, int family, const char *key, int valu
 		r = -errno;
 	close(fd);
 	return r;
+}
+
+static unsigned int mask_length(const struct sockaddr *mask, size_t offset, size_t bytes)
+{
+	const unsigned char *byte = (const unsigned char *)mask + offset;
+	unsigned int length = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		length += (unsigned int)__builtin_popcount(byte[i]);
+	return length;
+}
+
+static bool prefix_of(const struct ifaddrs *entry, struct address_prefix *ret_prefix)
+{
+	if (entry->ifa_addr == NULL || entry->ifa_netmask == NULL)
+		return false;
+	if (entry->ifa_addr->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)entry->ifa_addr;
+
+		ret_prefix->address = address_from_v4(in->sin_addr.s_addr);
+		ret_prefix->length = mask_length(entry->ifa_netmask,
+						 offsetof(struct sockaddr_in, sin_addr), 4);
+		return ret_prefix->length < 32;
+	}
+	if (entry->ifa_addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)entry->ifa_addr;
+
+		ret_prefix->address = in6->sin6_addr;
+		ret_prefix->length = mask_length(entry->ifa_netmask,
+						 offsetof(struct sockaddr_in6, sin6_addr), 16);
+		return ret_prefix->length < 128;
+	}
+	return false;
+}
+
+int interface_reaches(const char *name, const struct in6_addr *address, bool *ret_on_link)
+{
+	struct address_prefix prefix;
+	struct ifaddrs *all;
+	bool found = false;
+
+	if (getifaddrs(&all) != 0)
+		return -errno;
+	for (const struct ifaddrs *entry = all; entry != NULL && !found; entry = entry->ifa_next)
+		found = strcmp(entry->ifa_name, name) == 0 && prefix_of(entry, &prefix) &&
+			address_prefix_contains(&prefix, address);
+	freeifaddrs(all);
+	*ret_on_link = found;
+	return 0;
 }

@@ -39,6 +39,16 @@ int interface_describe(const char *name, struct interface *ret_interface);
  */
 int interface_add_address(const char *name, const struct in6_addr *address, bool *ret_added);
 
+/**
+ * Whether @address is on this interface's link: inside the prefix of one of its
+ * addresses, which must be shorter than the whole address.
+ *
+ * @ret_on_link  false, too, when there is no such interface
+ *
+ * Returns 0, or -ENOMEM or what the kernel said.
+ */
+int interface_reaches(const char *name, const struct in6_addr *address, bool *ret_on_link);
+
 /** Take such an address away. Returns 0, -EADDRNOTAVAIL (it was not there), -ENODEV, -ENOMEM or
  *  what the kernel said. */
 int interface_remove_address(const char *name, const struct in6_addr *address);

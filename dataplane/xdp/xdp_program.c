@@ -35,10 +35,15 @@ static int maps_size(struct sl_xdp *skeleton, const struct sl_config *config)
 	return bpf_map__set_max_entries(skeleton->maps.sl_records, XDP_PROGRAM_RECORDS_BYTES);
 }
 
-/* Scratch room and the constants belong to a program, everything else outlives it. */
+/*
+ * Scratch room, constants and devices belong to a program, everything else
+ * outlives it. (The kernel adds a flag to a devmap, for which libbpf 1.1 would
+ * not take it over.)
+ */
 static bool map_is_pinned(const struct bpf_map *map)
 {
-	return strcmp(bpf_map__name(map), "sl_scratches") != 0 && !bpf_map__is_internal(map);
+	return strcmp(bpf_map__name(map), "sl_scratches") != 0 &&
+	       strcmp(bpf_map__name(map), "sl_devices") != 0 && !bpf_map__is_internal(map);
 }
 
 static int maps_pin(struct sl_xdp *skeleton, const char *pin_dir)
