@@ -46,7 +46,7 @@ static __always_inline void write_macs(struct sl_eth *eth)
 static __always_inline void next_packet(struct datapath_packet *packet)
 {
 	__u32 place = datapath_place(&plan, plan.next);
-	bool from_target = place & plan.both_ways;
+	__u32 from_target = place & plan.both_ways;
 
 	/* around the system call there are milliseconds of waiting for RCU, and
 	 * the duration that it tells is in whole ns a packet */
@@ -55,7 +55,7 @@ static __always_inline void next_packet(struct datapath_packet *packet)
 	if (plan.next == plan.last)
 		run_end_ns = bpf_ktime_get_ns();
 	plan.next++;
-	datapath_packet(&plan, place >> (plan.both_ways & 1), from_target, packet);
+	datapath_packet(&plan, place >> (plan.both_ways & 31), from_target, packet);
 }
 
 SEC("xdp")

@@ -52,24 +52,27 @@ SL_INLINE __u32 datapath_place(const struct datapath_plan *plan, __u64 number)
 	return place * 0x85ebca6bu & plan->mask;
 }
 
-SL_INLINE void datapath_packet(const struct datapath_plan *plan, __u32 flow, bool from_target,
+/** One or the other, without a branch that would teach the processor's branch
+ *  prediction which way the next packet goes. */
+SL_INLINE __u32 datapath_choose(__u32 second, __u32 zero, __u32 one)
+{
+	return zero ^ ((zero ^ one) & (0 - second));
+}
+
+SL_INLINE void datapath_packet(const struct datapath_plan *plan, __u32 flow, __u32 from_target,
 			       struct datapath_packet *packet)
 {
 	__u32 n = flow % DATAPATH_TARGETS;
 	__be32 client = SL_BE32(DATAPATH_FIRST_CLIENT + flow % DATAPATH_CLIENTS);
+	__be32 nat = datapath_choose(plan->preserve, SL_BE32(DATAPATH_SNAT), client);
 	__be16 client_port = SL_BE16(DATAPATH_FIRST_CLIENT_PORT + flow / DATAPATH_TARGETS);
 
-	if (from_target) {
-		packet->saddr = SL_BE32(DATAPATH_FIRST_TARGET + n);
-		packet->sport = SL_BE16(DATAPATH_TARGET_PORT);
-		packet->daddr = plan->preserve ? client : SL_BE32(DATAPATH_SNAT);
-		packet->dport = client_port;
-	} else {
-		packet->saddr = client;
-		packet->sport = client_port;
-		packet->daddr = SL_BE32(plan->vip);
-		packet->dport = SL_BE16(DATAPATH_FIRST_VIP_PORT + n);
-	}
+	packet->saddr = datapath_choose(from_target, client, SL_BE32(DATAPATH_FIRST_TARGET + n));
+	packet->daddr = datapath_choose(from_target, SL_BE32(plan->vip), nat);
+	packet->sport = (__be16)datapath_choose(from_target, client_port,
+						SL_BE16(DATAPATH_TARGET_PORT));
+	packet->dport = (__be16)datapath_choose(from_target, SL_BE16(DATAPATH_FIRST_VIP_PORT + n),
+						client_port);
 }
 
 #define DATAPATH_PREFIX_WORD 0xfd000000u /* first word of every IPv6 address; then 0, 0 */

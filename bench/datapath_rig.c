@@ -180,7 +180,7 @@ static void clock_set(struct sl_tables *t)
 }
 
 static int packet_send(struct rig *rig, const struct datapath_plan *plan, uint32_t flow,
-		       bool from_target, uint8_t tcp_flags)
+		       uint32_t from_target, uint8_t tcp_flags)
 {
 	unsigned char bytes[RIG_FRAME_BYTES];
 	struct datapath_packet packet;
@@ -199,9 +199,9 @@ int rig_establish(struct rig *rig, uint32_t flows)
 
 	clock_set(&rig->program.tables);
 	for (; rig->flows < flows; rig->flows++) {
-		if (packet_send(rig, &plan, rig->flows, false, SL_TCP_SYN) != 0 ||
-		    packet_send(rig, &plan, rig->flows, true, SL_TCP_SYN | SL_TCP_ACK) != 0 ||
-		    packet_send(rig, &plan, rig->flows, false, SL_TCP_ACK) != 0)
+		if (packet_send(rig, &plan, rig->flows, 0, SL_TCP_SYN) != 0 ||
+		    packet_send(rig, &plan, rig->flows, 1, SL_TCP_SYN | SL_TCP_ACK) != 0 ||
+		    packet_send(rig, &plan, rig->flows, 0, SL_TCP_ACK) != 0)
 			return -EIO;
 	}
 	return 0;
