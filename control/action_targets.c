@@ -306,7 +306,9 @@ int action_describe_target_health(struct model *model, const struct params *para
 		r = params_list(params, "Include", ACTIONS_ARNS_MAX, &include);
 	if (r == 0)
 		r = actions_list(result, "TargetHealthDescriptions");
-	if (r == 0 && json_array_size(list) > 0)
+	if (r < 0)
+		return r;
+	if (json_array_size(list) > 0)
 		return describe_asked(model, params, group, list, result);
 	model_each(group->targets, target, hh) {
 		if (r == 0)

@@ -11,9 +11,6 @@ static const char *const names[] = {
 	[PROTOCOL_TCP_UDP] = "TCP_UDP",
 };
 
-/* Values of ProtocolEnum that belong to other kinds of load balancer, or come later. */
-static const char *const others[] = { "HTTP", "HTTPS", "TLS", "GENEVE", "QUIC", "TCP_QUIC" };
-
 const char *protocol_name(enum protocol protocol)
 {
 	return names[protocol];
@@ -28,19 +25,6 @@ int protocol_parse(const char *name, enum protocol *ret_protocol)
 		}
 	}
 	return -EINVAL;
-}
-
-bool protocol_is_known(const char *name)
-{
-	enum protocol protocol;
-
-	if (protocol_parse(name, &protocol) == 0)
-		return true;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (strcmp(others[i], name) == 0)
-			return true;
-	}
-	return false;
 }
 
 bool protocol_fits(enum protocol listener, enum protocol group)

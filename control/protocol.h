@@ -13,9 +13,6 @@ const char *protocol_name(enum protocol protocol);
 /** Returns 0, or -EINVAL when @name is none of the three. */
 int protocol_parse(const char *name, enum protocol *ret_protocol);
 
-/** Whether @name is a value of the API's ProtocolEnum, served here or not. */
-bool protocol_is_known(const char *name);
-
 /** Whether a listener of protocol @listener may forward to a group of protocol @group. */
 bool protocol_fits(enum protocol listener, enum protocol group);
 

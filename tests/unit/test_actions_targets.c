@@ -239,6 +239,14 @@ static void wrong_targets_are_refused_and_change_nothing(void **state)
 	call_fails(f, "ValidationError", "DeregisterTargets", REGISTER, rig.tg,
 		   "{'Id': '10.0.1.5'}, {'Id': 'x'}");
 	call_fails(f, "ValidationError", "RegisterTargets", "{'Targets': [{'Id': '10.0.1.5'}]}");
+	CALL(f, "DeleteListener", "{'ListenerArn': '%s'}", rig.ls);
+	CALL(f, "DeleteTargetGroup", "{'TargetGroupArn': '%s'}", rig.tg);
+	call_fails(f, "TargetGroupNotFound", "RegisterTargets", REGISTER, rig.tg,
+		   "{'Id': '10.0.1.5'}");
+	call_fails(f, "TargetGroupNotFound", "DeregisterTargets", REGISTER, rig.tg,
+		   "{'Id': '10.0.1.5'}");
+	call_fails(f, "TargetGroupNotFound", "DescribeTargetHealth", "{'TargetGroupArn': '%s'}",
+		   rig.tg);
 	fixture_free(f);
 }
 
