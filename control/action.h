@@ -63,9 +63,11 @@ int action_run(struct model *model, const char *name, const json_t *params, json
 /**
  * Make what the actions since the last commit staged durable, then visible.
  *
- * Returns 0, or the store's error: then memory and engine were taken back to
- * what the store holds, and every call since the last commit must be answered
- * with InternalFailure.
+ * Returns 0, or an error: then every call since the last commit must be answered
+ * with InternalFailure. Memory and engine were taken back to what the store
+ * holds; should that fail too, actions answer InternalFailure until a later
+ * commit manages it. With -ENOSPC of engine_commit() alone the change stays, is
+ * durable, and becomes visible by a later tick and commit.
  */
 int model_commit(struct model *model);
 

@@ -10,21 +10,13 @@ static int show(json_t *result, const struct attributes *attributes)
 	return actions_set(result, "Attributes", attributes_describe(attributes));
 }
 
-/* Take the changed set, or give back the old one when a check behind it fails. */
+/* Take the changed set, keeping the old one to compare with or to go back to. */
 static void swap(struct attributes *a, struct attributes *b)
 {
 	struct attributes tmp = *a;
 
 	*a = *b;
 	*b = tmp;
-}
-
-static int fail_quota(const struct params *params, unsigned int quota)
-{
-	return params_fail(params, "InvalidConfigurationRequest",
-			   "Cross-zone load balancing would exceed the quota of %u targets per "
-			   "zone of the load balancer",
-			   quota);
 }
 
 int action_describe_load_balancer_attributes(struct model *model, const struct params *params,
@@ -42,7 +34,6 @@ int action_modify_load_balancer_attributes(struct model *model, const struct par
 	struct load_balancer *load_balancer;
 	struct attributes other;
 	struct group *group;
-	unsigned int quota;
 	int r;
 
 	r = actions_load_balancer(model, params, &load_balancer);
@@ -51,11 +42,6 @@ int action_modify_load_balancer_attributes(struct model *model, const struct par
 	if (r < 0)
 		return r;
 	swap(&load_balancer->attributes, &other);
-	if (model_check_quota(load_balancer, NULL, NULL, &quota) < 0) {
-		swap(&load_balancer->attributes, &other);
-		attributes_free(&other);
-		return fail_quota(params, quota);
-	}
 	if (attributes_is_true(&other, ATTRIBUTE_LB_CROSS_ZONE) !=
 	    attributes_is_true(&load_balancer->attributes, ATTRIBUTE_LB_CROSS_ZONE)) {
 		DL_FOREACH(load_balancer->groups, group) {
@@ -106,7 +92,6 @@ int action_modify_target_group_attributes(struct model *model, const struct para
 {
 	struct attributes other;
 	struct group *group;
-	unsigned int quota;
 	bool crossed;
 	int r;
 
@@ -119,9 +104,6 @@ int action_modify_target_group_attributes(struct model *model, const struct para
 		return r;
 	swap(&group->attributes, &other);
 	r = check_stickiness(params, group);
-	if (r == 0 && group->load_balancer != NULL &&
-	    model_check_quota(group->load_balancer, NULL, NULL, &quota) < 0)
-		r = fail_quota(params, quota);
 	if (r < 0)
 		swap(&group->attributes, &other);
 	attributes_free(&other);

@@ -13,7 +13,7 @@ static const struct {
 	{ "network-load-balancers", QUOTA_LOAD_BALANCERS },
 	{ "listeners-per-network-load-balancer", QUOTA_LISTENERS },
 	{ "targets-per-network-load-balancer", QUOTA_TARGETS },
-	{ "targets-per-availability-zone-per-network-load-balancer", QUOTA_ZONE_TARGETS },
+	{ "targets-per-availability-zone-per-network-load-balancer", QUOTA_TARGETS },
 	{ "target-groups-per-action-on-network-load-balancer", QUOTA_ACTION_GROUPS },
 	{ "certificates-per-network-load-balancer", 0 },
 	{ "network-load-balancer-enis-per-vpc", QUOTA_LOAD_BALANCERS *ENGINE_MAX_ZONES },

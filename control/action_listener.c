@@ -223,7 +223,7 @@ static int check_listener(const struct model *model, const struct params *params
 			  const struct listener *listener, const struct listener *old)
 {
 	const struct forward *forward = &listener->forward;
-	unsigned int quota;
+	unsigned int targets;
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < forward->n; i++)
@@ -235,16 +235,16 @@ static int check_listener(const struct model *model, const struct params *params
 	model_use_groups(listener);
 	if (old != NULL)
 		model_release_groups(old);
-	r = model_check_quota(listener->load_balancer, NULL, NULL, &quota);
+	targets = model_count_targets(listener->load_balancer);
 	if (old != NULL)
 		model_use_groups(old);
 	model_release_groups(listener);
-	if (r == 0)
+	if (targets <= QUOTA_TARGETS)
 		return 0;
 	return params_fail(params, "TooManyTargets",
 			   "You have reached the maximum number of targets for the load balancer "
-			   "'%s': %u",
-			   listener->load_balancer->name, quota);
+			   "'%s': %d",
+			   listener->load_balancer->name, QUOTA_TARGETS);
 }
 
 /* What belongs to TLS listeners. */

@@ -348,14 +348,10 @@ int action_delete_load_balancer(struct model *model, const struct params *params
 	return remove_load_balancer(model, load_balancer);
 }
 
-/* Whether the load balancer may have these zones and families. */
-static int check_change(struct load_balancer *load_balancer, const struct params *params,
-			bool dualstack, const struct zone_plan plan[ENGINE_MAX_ZONES])
+static int check_family(const struct load_balancer *load_balancer, const struct params *params,
+			bool dualstack)
 {
-	struct load_balancer_zone before[ENGINE_MAX_ZONES];
 	const struct group *group;
-	unsigned int quota;
-	int r;
 
 	DL_FOREACH(load_balancer->groups, group) {
 		if (group->ipv6 && !dualstack)
@@ -365,15 +361,6 @@ static int check_change(struct load_balancer *load_balancer, const struct params
 					   "'ipv6'",
 					   group->name);
 	}
-	memcpy(before, load_balancer->zones, sizeof(before));
-	for (unsigned int i = 0; i < ENGINE_MAX_ZONES; i++)
-		load_balancer->zones[i].enabled = plan[i].enabled;
-	r = model_check_quota(load_balancer, NULL, NULL, &quota);
-	memcpy(load_balancer->zones, before, sizeof(before));
-	if (r < 0)
-		return params_fail(params, "InvalidConfigurationRequest",
-				   "The load balancer would exceed its quota of %u targets",
-				   quota);
 	return 0;
 }
 
@@ -385,7 +372,7 @@ static int change_zones(struct model *model, const struct params *params,
 	struct group *group;
 	int r;
 
-	r = check_change(load_balancer, params, dualstack, plan);
+	r = check_family(load_balancer, params, dualstack);
 	if (r == 0)
 		r = actions_choose_vips(model, params, load_balancer, dualstack, plan);
 	if (r == 0)

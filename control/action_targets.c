@@ -51,7 +51,6 @@ static int target_list(const struct params *params, const json_t **ret_list)
 struct arrivals { /* what a RegisterTargets call brings */
 	struct target *targets; /* by key: new ones, and draining ones to be taken back */
 	unsigned int n, n_new;
-	unsigned int by_zone[ENGINE_MAX_ZONES + 1]; /* behind the zones: of zone "all" */
 };
 
 static void free_arrivals(struct arrivals *arrivals)
@@ -87,7 +86,6 @@ static int add_arrival(struct arrivals *arrivals, const struct group *group,
 	}
 	arrivals->n++;
 	arrivals->n_new += present == NULL;
-	arrivals->by_zone[zone == MODEL_ZONE_ALL ? ENGINE_MAX_ZONES : zone]++;
 	return 0;
 }
 
@@ -116,7 +114,6 @@ static int read_arrival(const struct model *model, const struct params *entry,
 static int check_room(const struct model *model, const struct params *params,
 		      const struct group *group, const struct arrivals *arrivals)
 {
-	unsigned int quota;
 	char arn[ARN_MAX];
 
 	if (group->n_registered + arrivals->n > QUOTA_GROUP_TARGETS)
@@ -125,11 +122,11 @@ static int check_room(const struct model *model, const struct params *params,
 				   "group '%s': %d",
 				   model_group_arn(model, group, arn), QUOTA_GROUP_TARGETS);
 	if (group->load_balancer != NULL &&
-	    model_check_quota(group->load_balancer, group, arrivals->by_zone, &quota) < 0)
+	    model_count_targets(group->load_balancer) + arrivals->n > QUOTA_TARGETS)
 		return params_fail(params, "TooManyTargets",
 				   "You have reached the maximum number of targets for the load "
-				   "balancer '%s': %u",
-				   group->load_balancer->name, quota);
+				   "balancer '%s': %d",
+				   group->load_balancer->name, QUOTA_TARGETS);
 	if (arrivals->n_new > engine_targets_free(model->engine))
 		return params_fail(params, "TooManyTargets",
 				   "The engine has no room for %u more targets; its setting "

@@ -99,7 +99,7 @@ struct group { /* a target group */
 	struct attributes attributes;
 	json_t *tags;
 	struct target *targets; /* by address and port; draining ones too */
-	unsigned int n_registered, n_all, n_zone[ENGINE_MAX_ZONES]; /* without draining ones */
+	unsigned int n_registered; /* targets without draining ones */
 	struct load_balancer *load_balancer; /* whose listeners use it; NULL: none */
 	unsigned int uses;		     /* by listeners */
 	struct group *prev, *next;	     /* in load_balancer->groups */
@@ -199,15 +199,8 @@ uint8_t model_zones(const struct load_balancer *load_balancer);
 /** The zones whose VIPs may choose the target; 0 when it gets no traffic. */
 uint8_t model_target_zones(const struct target *target);
 
-/**
- * Whether a load balancer would keep its target quotas.
- *
- * @extra  registrations about to come to group @group: by zone, and behind the zones those of "all"
- *
- * Returns 0, or -EDQUOT with *ret_quota the quota that would be exceeded.
- */
-int model_check_quota(const struct load_balancer *load_balancer, const struct group *group,
-		      const unsigned int extra[ENGINE_MAX_ZONES + 1], unsigned int *ret_quota);
+/** Registered targets in all groups of a load balancer; its quota is QUOTA_TARGETS. */
+unsigned int model_count_targets(const struct load_balancer *load_balancer);
 
 /** Remember that the turn must be given up because of @error (negative errno); returns it. */
 int model_give_up(struct model *model, int error);

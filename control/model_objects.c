@@ -212,16 +212,6 @@ void model_drop_group(struct model *model, struct group *group)
 	model_free_group(group);
 }
 
-static void count_target(const struct target *target, int change)
-{
-	struct group *group = target->group;
-	unsigned int *zone = target->zone == MODEL_ZONE_ALL ? &group->n_all
-							    : &group->n_zone[target->zone];
-
-	group->n_registered += (unsigned int)change;
-	*zone += (unsigned int)change;
-}
-
 int model_add_target(struct model *model, struct group *group, struct target *target)
 {
 	(void)model;
@@ -229,7 +219,7 @@ int model_add_target(struct model *model, struct group *group, struct target *ta
 	HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
 	if (!ADDED(target, hh))
 		return -ENOMEM;
-	count_target(target, 1);
+	group->n_registered++;
 	return 0;
 }
 
@@ -238,7 +228,7 @@ void model_drop_target(struct model *model, struct target *target)
 	if (model_target_is_draining(target))
 		deadlines_clear(&model->drains, &target->drain);
 	else
-		count_target(target, -1);
+		target->group->n_registered--;
 	HASH_DELETE(hh, target->group->targets, target);
 	free(target);
 }
@@ -255,13 +245,13 @@ int model_drain_target(struct model *model, struct target *target, int64_t until
 
 	if (until_ms == 0) {
 		if (was)
-			count_target(target, 1);
+			target->group->n_registered++;
 		deadlines_clear(&model->drains, &target->drain);
 		return 0;
 	}
 	r = deadlines_set(&model->drains, &target->drain, until_ms);
 	if (r == 0 && !was)
-		count_target(target, -1);
+		target->group->n_registered--;
 	return r;
 }
 
@@ -300,46 +290,12 @@ uint8_t model_target_zones(const struct target *target)
 							: (uint8_t)(1U << target->zone);
 }
 
-/* Add up what the targets of one group mean to a load balancer. */
-static void count_group(const struct load_balancer *load_balancer, const struct group *group,
-			const unsigned int extra[ENGINE_MAX_ZONES + 1],
-			unsigned int zones[ENGINE_MAX_ZONES], unsigned int *total)
+unsigned int model_count_targets(const struct load_balancer *load_balancer)
 {
-	bool cross = model_group_crosses_zones(group);
-	unsigned int all = group->n_all + (extra != NULL ? extra[ENGINE_MAX_ZONES] : 0);
+	const struct group *group;
+	unsigned int n = 0;
 
-	*total += all;
-	for (unsigned int i = 0; i < ENGINE_MAX_ZONES; i++) {
-		unsigned int own = group->n_zone[i] + (extra != NULL ? extra[i] : 0);
-
-		if (!load_balancer->zones[i].enabled)
-			continue;
-		*total += own;
-		zones[i] += all;
-		for (unsigned int j = 0; j < ENGINE_MAX_ZONES; j++) {
-			if (j == i || cross)
-				zones[j] += own;
-		}
-	}
-}
-
-int model_check_quota(const struct load_balancer *load_balancer, const struct group *group,
-		      const unsigned int extra[ENGINE_MAX_ZONES + 1], unsigned int *ret_quota)
-{
-	unsigned int zones[ENGINE_MAX_ZONES] = { 0 }, total = 0;
-	const struct group *at;
-
-	DL_FOREACH(load_balancer->groups, at)
-		count_group(load_balancer, at, at == group ? extra : NULL, zones, &total);
-	if (total > QUOTA_TARGETS) {
-		*ret_quota = QUOTA_TARGETS;
-		return -EDQUOT;
-	}
-	for (unsigned int i = 0; i < ENGINE_MAX_ZONES; i++) {
-		if (load_balancer->zones[i].enabled && zones[i] > QUOTA_ZONE_TARGETS) {
-			*ret_quota = QUOTA_ZONE_TARGETS;
-			return -EDQUOT;
-		}
-	}
-	return 0;
+	DL_FOREACH(load_balancer->groups, group)
+		n += group->n_registered;
+	return n;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Quotas: AWS's defaults, as DescribeAccountLimits reports them. One differs:
- * AWS allows 500 targets per Availability Zone and load balancer; a machine
- * often has one zone, and a full target group must fit into it.
+ * AWS allows 500 targets in an Availability Zone of a load balancer. A machine
+ * often has one zone only, so here one may hold all targets of the load balancer.
  */
 #ifndef SLUICE_QUOTA_H
 #define SLUICE_QUOTA_H
@@ -12,7 +12,6 @@
 #define QUOTA_LOAD_BALANCERS 50
 #define QUOTA_LISTENERS 50	 /* per load balancer */
 #define QUOTA_TARGETS 3000	 /* per load balancer */
-#define QUOTA_ZONE_TARGETS 1000	 /* per zone and load balancer; AWS: 500 */
 #define QUOTA_GROUP_TARGETS ENGINE_MAX_GROUP_TARGETS
 #define QUOTA_GROUPS 3000
 #define QUOTA_ACTION_GROUPS ENGINE_MAX_WEIGHTED

@@ -389,7 +389,7 @@ static void run_call(struct tape *tape)
 
 static unsigned int check_group(const struct group *group)
 {
-	unsigned int registered = 0, uses = 0, zones = 0;
+	unsigned int registered = 0, uses = 0;
 	struct listener *listener;
 	struct target *target;
 
@@ -405,9 +405,6 @@ static unsigned int check_group(const struct group *group)
 			"the engine knows the target");
 	}
 	require(group->n_registered == registered, "targets are counted");
-	for (unsigned int i = 0; i < ENGINE_MAX_ZONES; i++)
-		zones += group->n_zone[i];
-	require(zones + group->n_all == registered, "each target is in one zone or in all");
 	for (listener = rig.model->listeners; listener != NULL; listener = listener->hh.next) {
 		for (unsigned int i = 0; i < listener->forward.n; i++) {
 			if (listener->forward.to[i].group != group)

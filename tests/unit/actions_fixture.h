@@ -152,18 +152,11 @@ static inline json_t *params_v(const char *format, va_list args)
 	return params;
 }
 
-/* Call an action that must succeed, and commit. The caller owns the result. */
-static inline json_t *call(struct fixture *f, const char *action, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static inline json_t *call(struct fixture *f, const char *action, const char *format, ...)
+/* Call an action that must succeed, and commit. Takes @params; the caller owns the result. */
+static inline json_t *call_json(struct fixture *f, const char *action, json_t *params)
 {
-	json_t *params, *result;
-	va_list args;
+	json_t *result = try_call(f, action, params);
 
-	va_start(args, format);
-	params = params_v(format, args);
-	va_end(args);
-	result = try_call(f, action, params);
 	json_decref(params);
 	if (result == NULL)
 		fail_msg("%s: %s: %s", action, f->error.code, f->error.message);
@@ -172,11 +165,24 @@ static inline json_t *call(struct fixture *f, const char *action, const char *fo
 	return result;
 }
 
+static inline json_t *call(struct fixture *f, const char *action, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static inline json_t *call(struct fixture *f, const char *action, const char *format, ...)
+{
+	json_t *params;
+	va_list args;
+
+	va_start(args, format);
+	params = params_v(format, args);
+	va_end(args);
+	return call_json(f, action, params);
+}
+
 /* Call an action that must fail with @code, leaving the error in f->error. */
-static inline void call_fails(struct fixture *f, const char *code, const char *action, const char *format,
-		       ...) __attribute__((format(printf, 4, 5)));
-static inline void call_fails(struct fixture *f, const char *code, const char *action, const char *format,
-		       ...)
+static inline void call_fails(struct fixture *f, const char *code, const char *action,
+			      const char *format, ...) __attribute__((format(printf, 4, 5)));
+static inline void call_fails(struct fixture *f, const char *code, const char *action,
+			      const char *format, ...)
 {
 	json_t *params, *result;
 	va_list args;
@@ -219,12 +225,20 @@ static inline const char *text_at(const json_t *json, const char *path)
 	return text != NULL ? text : "(none)";
 }
 
-/* Create things and return their ARN in @arn. */
+/* Create a thing and return its ARN in @arn, from @path of the result. */
 static inline const char *create(struct fixture *f, char arn[ARN_MAX], const char *path,
-			  const char *action, const char *params)
+				 const char *action, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+static inline const char *create(struct fixture *f, char arn[ARN_MAX], const char *path,
+				 const char *action, const char *format, ...)
 {
-	json_t *result = call(f, action, "%s", params);
+	json_t *params, *result;
+	va_list args;
 
+	va_start(args, format);
+	params = params_v(format, args);
+	va_end(args);
+	result = call_json(f, action, params);
 	snprintf(arn, ARN_MAX, "%s", text_at(result, path));
 	json_decref(result);
 	return arn;
@@ -232,34 +246,26 @@ static inline const char *create(struct fixture *f, char arn[ARN_MAX], const cha
 
 static inline const char *new_lb(struct fixture *f, char arn[ARN_MAX], const char *name)
 {
-	char params[256];
-
-	snprintf(params, sizeof(params), "{'Name': '%s', 'Type': 'network'}", name);
-	return create(f, arn, "LoadBalancers.0.LoadBalancerArn", "CreateLoadBalancer", params);
+	return create(f, arn, "LoadBalancers.0.LoadBalancerArn", "CreateLoadBalancer",
+		      "{'Name': '%s', 'Type': 'network'}", name);
 }
 
 static inline const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name,
-			  const char *protocol)
+				 const char *protocol)
 {
-	char params[256];
-
-	snprintf(params, sizeof(params),
-		 "{'Name': '%s', 'Protocol': '%s', 'Port': 8080, 'VpcId': 'vpc-sluice', "
-		 "'TargetType': 'ip'}",
-		 name, protocol);
-	return create(f, arn, "TargetGroups.0.TargetGroupArn", "CreateTargetGroup", params);
+	return create(f, arn, "TargetGroups.0.TargetGroupArn", "CreateTargetGroup",
+		      "{'Name': '%s', 'Protocol': '%s', 'Port': 8080, 'VpcId': 'vpc-sluice', "
+		      "'TargetType': 'ip'}",
+		      name, protocol);
 }
 
 static inline const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb,
-				const char *protocol, int port, const char *tg)
+				       const char *protocol, int port, const char *tg)
 {
-	char params[1024];
-
-	snprintf(params, sizeof(params),
-		 "{'LoadBalancerArn': '%s', 'Protocol': '%s', 'Port': %d, 'DefaultActions': "
-		 "[{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
-		 lb, protocol, port, tg);
-	return create(f, arn, "Listeners.0.ListenerArn", "CreateListener", params);
+	return create(f, arn, "Listeners.0.ListenerArn", "CreateListener",
+		      "{'LoadBalancerArn': '%s', 'Protocol': '%s', 'Port': %d, "
+		      "'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
+		      lb, protocol, port, tg);
 }
 
 /* The id at the end of an ARN. */
@@ -269,7 +275,8 @@ static inline uint64_t id_of(const char *arn)
 }
 
 /* "healthy", or "unused/Target.NotInUse", of a target on port 8080. */
-static inline const char *health(struct fixture *f, const char *tg, const char *address, char text[64])
+static inline const char *health(struct fixture *f, const char *tg, const char *address,
+				 char text[64])
 {
 	json_t *result = call(f, "DescribeTargetHealth",
 			      "{'TargetGroupArn': '%s', 'Targets': [{'Id': '%s'}]}", tg, address);

@@ -376,7 +376,7 @@ static void a_group_holds_1000_targets(void **state)
 	fixture_free(f);
 }
 
-static void a_load_balancer_bounds_its_targets_by_zone(void **state)
+static void a_load_balancer_bounds_its_targets(void **state)
 {
 	struct rig rig = rig_new(two_zones);
 	struct fixture *f = rig.f;
@@ -387,28 +387,29 @@ static void a_load_balancer_bounds_its_targets_by_zone(void **state)
 		snprintf(name, sizeof(name), "t%d", i);
 		new_tg(f, tg[i], name, "TCP");
 	}
-	assert_string_equal(run(f, "RegisterTargets", many(tg[0], 60, 600)), "ok");
-	assert_string_equal(run(f, "RegisterTargets", many(tg[1], 60, 401)), "ok");
-	new_listener(f, ls, rig.lb, "TCP", 1, tg[0]);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(run(f, "RegisterTargets", many(tg[i], 60, 1000)), "ok");
+		new_listener(f, ls, rig.lb, "TCP", i + 1, tg[i]);
+	}
+	assert_string_equal(run(f, "RegisterTargets", many(rig.tg, 60, 500)), "ok");
+	assert_string_equal(run(f, "RegisterTargets", many(tg[2], 60, 501)), "ok");
 	call_fails(f, "TooManyTargets", "CreateListener",
-		   "{'LoadBalancerArn': '%s', 'Protocol': 'TCP', 'Port': 2, 'DefaultActions': "
+		   "{'LoadBalancerArn': '%s', 'Protocol': 'TCP', 'Port': 3, 'DefaultActions': "
 		   "[{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
-		   rig.lb, tg[1]);
-	assert_int_equal(fake_engine_group(f->engine, id_of(tg[1]))->group.zones, 0);
-	assert_string_equal(run(f, "DeregisterTargets", many(tg[1], 60, 1)), "ok");
-	new_listener(f, ls, rig.lb, "TCP", 2, tg[1]);
-	assert_string_equal(run(f, "RegisterTargets", many(rig.tg, 60, 1)), "TooManyTargets");
-	/* in the other zone there is room, but not while zones are crossed */
-	CALL(f, "RegisterTargets", REGISTER, rig.tg, "{'Id': '10.0.2.1'}");
-	call_fails(f, "InvalidConfigurationRequest", "ModifyLoadBalancerAttributes",
-		   "{'LoadBalancerArn': '%s', 'Attributes': [{'Key': "
-		   "'load_balancing.cross_zone.enabled', 'Value': 'true'}]}",
-		   rig.lb);
-	call_fails(f, "InvalidConfigurationRequest", "ModifyTargetGroupAttributes",
-		   "{'TargetGroupArn': '%s', 'Attributes': [{'Key': "
-		   "'load_balancing.cross_zone.enabled', 'Value': 'true'}]}",
-		   rig.tg);
-	assert_int_equal(fake_engine_target(f->engine, id_of(rig.tg), "10.0.2.1", 8080)->zones, 2);
+		   rig.lb, tg[2]);
+	assert_int_equal(fake_engine_group(f->engine, id_of(tg[2]))->group.zones, 0);
+	/* in place of a group of 1,000 it fits */
+	CALL(f, "ModifyListener",
+	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
+	     ls, tg[2]);
+	CALL(f, "ModifyListener",
+	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
+	     ls, tg[1]);
+	assert_string_equal(run(f, "DeregisterTargets", many(tg[2], 60, 1)), "ok");
+	new_listener(f, ls, rig.lb, "TCP", 3, tg[2]);
+	assert_string_equal(run(f, "RegisterTargets", many(rig.tg, 61, 1)), "TooManyTargets");
+	assert_string_equal(run(f, "DeregisterTargets", many(rig.tg, 60, 1)), "ok");
+	assert_string_equal(run(f, "RegisterTargets", many(rig.tg, 61, 1)), "ok");
 	fixture_free(f);
 }
 
@@ -480,7 +481,7 @@ int main(void)
 		cmocka_unit_test(an_ipv6_group_takes_ipv6_targets),
 		cmocka_unit_test(delay_0_and_unused_groups_let_targets_go_at_once),
 		cmocka_unit_test(a_group_holds_1000_targets),
-		cmocka_unit_test(a_load_balancer_bounds_its_targets_by_zone),
+		cmocka_unit_test(a_load_balancer_bounds_its_targets),
 		cmocka_unit_test(the_engines_room_bounds_all_groups_together),
 		cmocka_unit_test(a_target_whose_address_becomes_a_vip_is_unusable),
 		cmocka_unit_test(drains_end_in_order_of_their_ends),
