@@ -38,8 +38,10 @@ int sl_xdp(struct xdp_md *frame)
 		return XDP_PASS;
 	if (SL_VERDICT(verdict) == SL_DROP)
 		return XDP_DROP;
+	/* The cheaper way back by the same device. A veth counts XDP_TX as sent,
+	 * but wakes its peer only if that runs XDP itself (veth_xdp_flush()). */
 	port = sl_port(0, number);
-	if (port != NULL && port->ifindex == ingress)
+	if (port != NULL && port->ifindex == ingress && !port->redirect)
 		return XDP_TX;
 	return (int)bpf_redirect_map(&sl_devices, number, XDP_DROP);
 }

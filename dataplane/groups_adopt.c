@@ -58,10 +58,15 @@ static int group_adopt(struct groups *groups, uint16_t number)
 static int target_adopt(struct groups *groups, uint16_t number)
 {
 	struct sl_target *record = &groups->tables->targets[number];
-	struct group *group = groups_find(groups, groups->tables->groups[record->group].id);
-	struct target *target = calloc(1, sizeof(*target));
+	struct group *group = NULL;
+	struct target *target;
 	uint64_t hop = record->next_hop;
 
+	if (record->group < SL_MAX_GROUPS)
+		group = groups_find(groups, groups->tables->groups[record->group].id);
+	if (group == NULL)
+		return -EPROTO;
+	target = calloc(1, sizeof(*target));
 	if (target == NULL)
 		return -ENOMEM;
 	target->key = groups_target_key(&(struct in6_addr){}, ntohs(record->port));

@@ -27,7 +27,7 @@
 #define FOREVER UINT32_MAX  /* lifetime of an address, seconds */
 #define ND_HOP_LIMIT 255    /* RFC 4861 section 7.1.2: anything else was forwarded */
 
-static void read_vlan(const struct nlattr *link_info, struct interface *interface)
+static void read_kind(const struct nlattr *link_info, struct interface *interface)
 {
 	const struct nlattr *kind = NULL, *data = NULL, *attribute;
 
@@ -37,6 +37,7 @@ static void read_vlan(const struct nlattr *link_info, struct interface *interfac
 		if (mnl_attr_get_type(attribute) == IFLA_INFO_DATA)
 			data = attribute;
 	}
+	interface->veth = kind != NULL && strcmp(mnl_attr_get_str(kind), "veth") == 0;
 	if (kind == NULL || data == NULL || strcmp(mnl_attr_get_str(kind), "vlan") != 0)
 		return;
 	mnl_attr_for_each_nested(attribute, data) {
@@ -60,7 +61,7 @@ static void read_link(void *context, const struct nlmsghdr *header)
 	if (table[IFLA_MTU] != NULL)
 		interface->mtu = mnl_attr_get_u32(table[IFLA_MTU]);
 	if (table[IFLA_LINKINFO] != NULL)
-		read_vlan(table[IFLA_LINKINFO], interface);
+		read_kind(table[IFLA_LINKINFO], interface);
 	if (interface->vlan_id != 0 && table[IFLA_LINK] != NULL && table[IFLA_LINK_NETNSID] == NULL)
 		interface->parent_index = mnl_attr_get_u32(table[IFLA_LINK]);
 }

@@ -22,6 +22,7 @@ struct interface {
 	unsigned int parent_index; /* interface below a VLAN sub-interface; 0 for any other, and
 				      when it lies in another network namespace */
 	uint16_t vlan_id;	   /* of a VLAN sub-interface; 0 for any other */
+	bool veth;		   /* one end of a pair */
 };
 
 /** Returns 0, -ENODEV (no such interface), -ENOMEM or what the kernel said. */

@@ -10,6 +10,7 @@
 struct position { /* where a port stands: on which device, behind which tags */
 	unsigned int carrier;
 	uint16_t vlan[SL_MAX_VLAN_TAGS];
+	bool veth;
 };
 
 /* Follow VLAN sub-interfaces down to the device that carries them. */
@@ -33,6 +34,7 @@ static int position_of(const struct interface *link, struct position *ret_positi
 			return r;
 		position.carrier = below.index;
 	}
+	position.veth = below.veth;
 	*ret_position = position;
 	return 0;
 }
@@ -65,6 +67,7 @@ static void write_port(struct sl_port *record, const struct interface *link,
 	memcpy(record->mac, link->mac, sizeof(record->mac));
 	record->mtu = (__u16)(link->mtu > UINT16_MAX ? UINT16_MAX : link->mtu);
 	record->up = link->up;
+	record->redirect = position->veth;
 	for (int i = 0; i < SL_MAX_VLAN_TAGS; i++)
 		record->vlan[i] = position->vlan[i];
 	SL_ORDER();

@@ -262,7 +262,8 @@ struct sl_port {
 	__u8 mac[SL_MAC_BYTES];
 	__u16 mtu; /* of IP packets */
 	__u8 up;
-	__u8 reserved[15];
+	__u8 redirect; /* sends back only by redirection: see bpf/sl_xdp.bpf.c */
+	__u8 reserved[14];
 };
 
 struct sl_zone {
