@@ -15,7 +15,8 @@
 #include "parse.h"
 #include "rewrite.h"
 
-#define SL_QUOTED_L4 8 /* bytes behind the quoted IP header that are always there */
+#define SL_QUOTED_L4 8	   /* bytes behind the quoted IP header that are always there */
+#define SL_QUOTED_CHECK 18 /* as many as reach behind the checksum of TCP */
 
 /**
  * Turn the quoted ports back. @room: bytes of the message from @l4 on; behind
@@ -35,7 +36,7 @@ SL_INLINE __u64 sl_icmp_quoted_l4(void *l4, const void *end, __u32 room, __u8 pr
 		before = udp->check;
 		udp->check = sl_csum_apply_udp(before, r->l4_delta);
 		delta = sl_csum_delta16(0, before, udp->check);
-	} else if (room >= sizeof(*tcp) && (void *)(tcp + 1) <= end) {
+	} else if (room >= SL_QUOTED_CHECK && l4 + SL_QUOTED_CHECK <= end) {
 		before = tcp->check;
 		tcp->check = sl_csum_apply(before, r->l4_delta);
 		delta = sl_csum_delta16(0, before, tcp->check);
