@@ -135,9 +135,8 @@ static int extents_cut(struct arena *arena, size_t place, struct extent cut)
 	return 0;
 }
 
-int arena_take(struct arena *arena, uint32_t count, uint64_t now_ns, uint32_t *ret_first)
+static int first_fit(struct arena *arena, uint32_t count, uint32_t *ret_first)
 {
-	wake_rested(arena, now_ns);
 	for (size_t place = 0; place < arena->n_free; place++) {
 		uint32_t first = arena->free[place].first;
 		int r;
@@ -150,6 +149,18 @@ int arena_take(struct arena *arena, uint32_t count, uint64_t now_ns, uint32_t *r
 		return r;
 	}
 	return -ENOSPC;
+}
+
+int arena_take(struct arena *arena, uint32_t count, uint64_t now_ns, uint32_t *ret_first)
+{
+	int r;
+
+	wake_rested(arena, now_ns);
+	r = first_fit(arena, count, ret_first);
+	if (r != -ENOSPC)
+		return r;
+	wake_rested(arena, UINT64_MAX);
+	return first_fit(arena, count, ret_first);
 }
 
 int arena_claim(struct arena *arena, uint32_t first, uint32_t count)

@@ -52,6 +52,11 @@ static int build_zone(struct groups *groups, struct group *group, unsigned int z
 	} else {
 		room = maglev_room(n, old_size);
 		r = arena_take(groups->arena, chunks_of(room), now_ns, &first);
+		if (r == -ENOSPC && old_size != 0) { /* the smallest table, at the price of remapping */
+			room = maglev_room(n, 0);
+			old_size = 0;
+			r = arena_take(groups->arena, chunks_of(room), now_ns, &first);
+		}
 		if (r < 0)
 			return r;
 		r = maglev_build(list, n, old_size != 0 ? entries_at(groups, old_first) : NULL,

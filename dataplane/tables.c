@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: at most that many, and twice while swapping */
+#define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: in each zone, at most; and twice while swapping */
 #define VIPS_BESIDE_TARGETS 16384u    /* listeners on their VIPs, VIPs and SNAT addresses */
 #define KEYS_PER_BUCKET 4	      /* of 15 slots, in a full table: spilling stays rare */
 #define VIPS_PER_BUCKET 2	      /* of 15 slots without a second bucket: none overflows */
@@ -157,6 +157,7 @@ int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_c
 	config.max_vips = settings->max_targets + VIPS_BESIDE_TARGETS;
 	config.vip_buckets = config.max_vips / VIPS_PER_BUCKET;
 	config.maglev_chunks = 2 * (settings->max_targets + 1) *
+			       (settings->n_zones > 1 ? settings->n_zones : 1) *
 			       (MAGLEV_ENTRIES_PER_TARGET / SL_MAGLEV_CHUNK);
 	if (getrandom(config.seed, sizeof(config.seed), 0) != sizeof(config.seed)) {
 		snprintf(error, ENGINE_ERROR_MAX, "getrandom: %s", strerror(errno));

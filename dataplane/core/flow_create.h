@@ -305,6 +305,9 @@ SL_INLINE __u32 sl_flow_create_family(sl_tables_t t, bool v6)
 	target = sl_target(t, choice.target);
 	if (choice.target == SL_NONE || target == NULL)
 		return 0;
+	c->drop = SL_DROP_RACE;
+	if (target->group != choice.group) /* the table was replaced while it was read */
+		return 0;
 	if (!sl_reverse_key(t, v6, c, target, choice.target,
 			    choice.group_flags & SL_GROUP_PRESERVE, search)) {
 		c->drop = sl_zone_can_snat(t, v6, c->zone) ? SL_DROP_PORT_ALLOCATION :
