@@ -27,8 +27,8 @@ static json_t *show_forward(const struct model *model, const struct forward *for
 			json_pack("{s:s, s:i}", "TargetGroupArn",
 				  model_group_arn(model, forward->to[i].group, arn), "Weight",
 				  (int)forward->to[i].weight));
-	action = json_pack("{s:s, s:i, s:{s:o, s:{s:b}}}", "Type", "forward", "Order", 1,
-			   "ForwardConfig", "TargetGroups", groups, "TargetGroupStickinessConfig",
+	action = json_pack("{s:s, s:{s:o, s:{s:b}}}", "Type", "forward", "ForwardConfig",
+			   "TargetGroups", groups, "TargetGroupStickinessConfig",
 			   "Enabled", forward->sticky);
 	if (action != NULL && forward->n == 1)
 		json_object_set_new(action, "TargetGroupArn",

@@ -68,7 +68,8 @@ static int refuse_others(const struct params *params)
 		r = params_list(params, "SecurityGroups", SIZE_MAX, &groups);
 	if (r == 0)
 		r = params_enum(params, "EnablePrefixForIpv6SourceNat", "[on, off]", &prefix);
-	if (r == 0 && (params_has(params, "IpamPools") || params_has(params, "CustomerOwnedIpv4Pool")))
+	if (r == 0 &&
+	    (params_has(params, "IpamPools") || params_has(params, "CustomerOwnedIpv4Pool")))
 		r = params_fail(params, "InvalidConfigurationRequest",
 				"Address pools are not supported; VIPs come from the zones' pools");
 	if (r < 0)

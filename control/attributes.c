@@ -28,7 +28,7 @@ static const struct definition {
 	enum who who;
 	long min, max;
 	const char *standard;	  /* the default */
-	const char *standard_udp; /* of UDP and TCP_UDP groups, of internal load balancers; or NULL */
+	const char *standard_udp; /* of UDP and TCP_UDP groups and internal load balancers; or NULL */
 	const char *choices;	  /* "[a, b]" */
 } definitions[] = {
 #define LB ATTRIBUTE_OF_LOAD_BALANCER
@@ -48,7 +48,8 @@ static const struct definition {
 				      "false", "true", NULL },
 	[ATTRIBUTE_ROUTING_POLICY] = { "dns_record.client_routing_policy", LB, TYPE_CHOICE,
 				       WHO_ALL, 0, 0, "any_availability_zone", NULL,
-				       "[any_availability_zone, partial_availability_zone_affinity, "
+				       "[any_availability_zone, "
+				       "partial_availability_zone_affinity, "
 				       "availability_zone_affinity]" },
 	[ATTRIBUTE_SECONDARY_IPS] = { "secondary_ips.auto_assigned.per_subnet", LB, TYPE_NUMBER,
 				      WHO_NOBODY, 0, 7, "0", NULL, NULL },
@@ -203,6 +204,8 @@ static bool number_fits(const struct definition *def, const char *value)
 
 static int check_type(const struct definition *def, const char *value, const struct params *params)
 {
+	const char *name;
+
 	switch (def->type) {
 	case TYPE_BOOLEAN:
 		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
@@ -223,9 +226,8 @@ static int check_type(const struct definition *def, const char *value, const str
 	case TYPE_CHOICE:
 		if (params_in_values(def->choices, value))
 			return 0;
-		return params_fail(params, "ValidationError", "'%s' must be one of %s",
-				   def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type"
-										  : def->key,
+		name = def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type" : def->key;
+		return params_fail(params, "ValidationError", "'%s' must be one of %s", name,
 				   def->choices);
 	case TYPE_TEXT:
 		break;
@@ -334,7 +336,7 @@ static int check_together(const struct attributes *next, const struct params *pa
 				   "'%s' can be set only while '%s' is 'false'",
 				   definitions[ATTRIBUTE_UNHEALTHY_DRAINING].key,
 				   definitions[ATTRIBUTE_UNHEALTHY_TERMINATION].key);
-	/* leaving DNS later than routing fails over makes no sense, so AWS refuses it; "off" is 0 */
+	/* to leave DNS later than routing fails over makes no sense: AWS refuses it. "off" is 0 */
 	if (attributes_number(next, ATTRIBUTE_DNS_FAILOVER_COUNT) > 0 &&
 	    attributes_number(next, ATTRIBUTE_DNS_FAILOVER_COUNT) <
 		    attributes_number(next, ATTRIBUTE_ROUTING_FAILOVER_COUNT))

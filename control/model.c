@@ -36,8 +36,8 @@ const char *model_format_time(int64_t time_ms, char text[MODEL_TIME_MAX])
 	return text;
 }
 
-const char *model_load_balancer_arn(const struct model *model, const struct load_balancer *load_balancer,
-			 char text[ARN_MAX])
+const char *model_load_balancer_arn(const struct model *model,
+				    const struct load_balancer *load_balancer, char text[ARN_MAX])
 {
 	struct arn arn = { .type = ARN_LOAD_BALANCER,
 			   .load_balancer_id = load_balancer->id,

@@ -157,8 +157,8 @@ struct target *model_target(const struct group *group, const struct in6_addr *ad
 const struct vip *model_vip(const struct model *model, const struct in6_addr *address);
 
 /** ARNs of objects; return @text. */
-const char *model_load_balancer_arn(const struct model *model, const struct load_balancer *load_balancer,
-			 char text[ARN_MAX]);
+const char *model_load_balancer_arn(const struct model *model,
+				    const struct load_balancer *load_balancer, char text[ARN_MAX]);
 const char *model_listener_arn(const struct model *model, const struct listener *listener,
 			       char text[ARN_MAX]);
 const char *model_group_arn(const struct model *model, const struct group *group,

@@ -67,7 +67,8 @@ static int load_zones(const struct load *load, const char *key, const json_t *zo
 		place = zone_named(load->model, name);
 		if (place < 0) {
 			snprintf(load->error, 512,
-				 "store: load balancer %s uses zone %s, which the config file lacks",
+				 "store: load balancer %s uses zone %s, which the config file "
+				 "lacks",
 				 load_balancer->name, name);
 			return -EBADMSG;
 		}

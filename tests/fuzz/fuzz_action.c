@@ -3,10 +3,10 @@
  * Sequences of actions on a model with the memory engine. The input is read as
  * a tape of choices: an action, then the values of its parameters. Most calls
  * are sane: whole, with values that may well be accepted (ARNs of objects that
- * exist, addresses of the zones); the others are anything. After each call the invariants below hold: counts agree with
- * what is counted, the engine knows exactly what the model knows, an error has
- * a code and nothing was given up. At the end a reload from the store finds the
- * same objects.
+ * exist, addresses of the zones); the others are anything. After each commit the
+ * invariants below hold: counts agree with what is counted, the engine knows
+ * exactly what the model knows. An error always has a code, and none is internal.
+ * At the end a reload from the store finds the same objects.
  */
 #include "control/action.h"
 #include "control/config.h"
@@ -43,9 +43,11 @@ static const char config_text[] =
 	"{\"region\": \"us-east-1\", \"account_id\": \"123456789012\","
 	" \"engine\": {\"kind\": \"memory\", \"max_flows\": 1024, \"max_flows_ipv6\": 1024,"
 	" \"max_targets\": 12}, \"zones\": ["
-	"{\"name\": \"a\", \"interface\": \"lo\", \"vip_pool\": [\"10.9.1.0/30\", \"fd09:1::/126\"],"
+	"{\"name\": \"a\", \"interface\": \"lo\","
+	" \"vip_pool\": [\"10.9.1.0/30\", \"fd09:1::/126\"],"
 	" \"cidrs\": [\"10.0.1.0/24\", \"fd00:1::/64\"], \"snat\": [\"10.9.1.8\"]},"
-	"{\"name\": \"b\", \"interface\": \"lo\", \"vip_pool\": [\"10.9.2.0/30\", \"fd09:2::/126\"],"
+	"{\"name\": \"b\", \"interface\": \"lo\","
+	" \"vip_pool\": [\"10.9.2.0/30\", \"fd09:2::/126\"],"
 	" \"cidrs\": [\"10.0.2.0/24\"], \"snat\": [\"10.9.2.8\"]}]}";
 
 static void require(bool condition, const char *what)

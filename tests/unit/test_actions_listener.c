@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "tests/unit/fake_engine.c"
 
 #define FORWARD "'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]"
-#define WEIGHTED "'DefaultActions': [{'Type': 'forward', 'ForwardConfig': {'TargetGroups': [%s]%s}}]"
+#define WEIGHTED                                                                             \
+	"'DefaultActions': [{'Type': 'forward', 'ForwardConfig': {'TargetGroups': [%s]%s}}]"
 
 static void a_listener_is_shown_in_both_forms(void **state)
 {
@@ -59,7 +60,8 @@ static void weighted_groups_reach_the_engine(void **state)
 			 i == 0 ? 0 : i == 4 ? 999 : i);
 	r = call(f, "CreateListener",
 		 "{'LoadBalancerArn': '%s', 'Protocol': 'TCP', 'Port': 80, " WEIGHTED "}", lb,
-		 tuples, ", 'TargetGroupStickinessConfig': {'Enabled': true, 'DurationSeconds': 60}");
+		 tuples,
+		 ", 'TargetGroupStickinessConfig': {'Enabled': true, 'DurationSeconds': 60}");
 	engine = &fake_engine_listener(f->engine, id_of(text_at(r, "Listeners.0.ListenerArn")))
 			  ->listener;
 	assert_int_equal(engine->n_groups, 5);
@@ -80,15 +82,12 @@ static void weighted_groups_reach_the_engine(void **state)
 static void wrong_parameters_are_refused_as_the_reference_says(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
-	char lb[ARN_MAX], other[ARN_MAX], tcp[ARN_MAX], udp[ARN_MAX], both[ARN_MAX], ls[ARN_MAX];
-	char message[3 * ARN_MAX], tuples[3 * ARN_MAX];
+	char lb[ARN_MAX], tcp[ARN_MAX], udp[ARN_MAX], message[3 * ARN_MAX];
 
 	(void)state;
 	new_lb(f, lb, "web");
-	new_lb(f, other, "other");
 	new_tg(f, tcp, "tcp", "TCP");
 	new_tg(f, udp, "udp", "UDP");
-	new_tg(f, both, "both", "TCP_UDP");
 #define TRY(code, format, ...)                                                               \
 	call_fails(f, code, "CreateListener", "{'LoadBalancerArn': '%s', " format "}", lb,   \
 		   __VA_ARGS__)
@@ -128,6 +127,20 @@ static void wrong_parameters_are_refused_as_the_reference_says(void **state)
 	TRY("IncompatibleProtocols", "'Port': 80, 'Protocol': 'UDP', " FORWARD, tcp);
 	TRY("IncompatibleProtocols", "'Port': 80, 'Protocol': 'TCP_UDP', " FORWARD, tcp);
 	TRY("ValidationError", "'Port': 80, 'Protocol': 'TCP', " FORWARD, lb);
+	fixture_free(f);
+}
+
+static void wrong_groups_are_refused_as_the_reference_says(void **state)
+{
+	struct fixture *f = fixture_new(two_zones);
+	char lb[ARN_MAX], other[ARN_MAX], tcp[ARN_MAX], both[ARN_MAX], ls[ARN_MAX];
+	char message[3 * ARN_MAX], tuples[3 * ARN_MAX];
+
+	(void)state;
+	new_lb(f, lb, "web");
+	new_lb(f, other, "other");
+	new_tg(f, tcp, "tcp", "TCP");
+	new_tg(f, both, "both", "TCP_UDP");
 	snprintf(tuples, sizeof(tuples), "{'TargetGroupArn': '%s'}, {'TargetGroupArn': '%s'}", tcp,
 		 tcp);
 	TRY("ValidationError", "'Port': 80, 'Protocol': 'TCP', " WEIGHTED, tuples, "");
@@ -354,6 +367,7 @@ int main(void)
 		cmocka_unit_test(a_listener_is_shown_in_both_forms),
 		cmocka_unit_test(weighted_groups_reach_the_engine),
 		cmocka_unit_test(wrong_parameters_are_refused_as_the_reference_says),
+		cmocka_unit_test(wrong_groups_are_refused_as_the_reference_says),
 		cmocka_unit_test(the_same_port_is_the_same_listener_or_refused),
 		cmocka_unit_test(at_most_50_listeners_on_a_load_balancer),
 		cmocka_unit_test(a_full_engine_refuses_one_more_listener),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "tests/unit/fake_engine.c"
 
 #define Z0 "LoadBalancers.0.AvailabilityZones.0."
@@ -11,8 +11,8 @@ static void a_load_balancer_is_shown_as_the_api_shows_it(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
 	json_t *r = call(f, "CreateLoadBalancer",
-			 "{'Name': 'web', 'Type': 'network', 'Scheme': 'internal', 'Tags': [{'Key': "
-			 "'a', 'Value': 'b'}]}");
+			 "{'Name': 'web', 'Type': 'network', 'Scheme': 'internal', 'Tags': "
+			 "[{'Key': 'a', 'Value': 'b'}]}");
 	const char *arn = text_at(r, "LoadBalancers.0.LoadBalancerArn");
 	char dns[ARN_DNS_MAX];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Tags, limits, metrics, and what holds for all actions. */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "tests/unit/fake_engine.c"
 
 static void tags_are_added_described_and_removed(void **state)

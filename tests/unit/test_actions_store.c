@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "control/model_names.h"
 #include "tests/unit/fake_engine.c"
 
@@ -109,7 +109,22 @@ static void a_restart_finds_everything_again(void **state)
 			77);
 		assert_in_range(model_next_tick_ms(f->model), 1, 300000);
 	}
-	/* what was deleted stays deleted */
+	free(before);
+	fixture_free(f);
+}
+
+static void what_was_deleted_stays_deleted(void **state)
+{
+	struct fixture *f = fixture_new(two_zones);
+	char lb[ARN_MAX], one[ARN_MAX], two[ARN_MAX], ls[ARN_MAX];
+
+	(void)state;
+	new_lb(f, lb, "web");
+	new_tg(f, one, "one", "TCP");
+	new_tg(f, two, "two", "TCP");
+	new_listener(f, ls, lb, "TCP", 80, one);
+	CALL(f, "RegisterTargets", REGISTER, one, "{'Id': '10.0.1.5'}, {'Id': '10.0.1.6'}");
+	CALL(f, "RegisterTargets", REGISTER, two, "{'Id': '10.0.1.5'}");
 	CALL(f, "DeleteLoadBalancer", "{'LoadBalancerArn': '%s'}", lb);
 	CALL(f, "DeleteTargetGroup", "{'TargetGroupArn': '%s'}", one);
 	restart(f, false);
@@ -117,7 +132,6 @@ static void a_restart_finds_everything_again(void **state)
 	assert_int_equal(HASH_COUNT(f->model->listeners), 0);
 	assert_int_equal(HASH_COUNT(f->model->groups), 1);
 	assert_int_equal(HASH_COUNT(f->engine->targets), 1);
-	free(before);
 	fixture_free(f);
 }
 
@@ -332,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restart_finds_everything_again),
+		cmocka_unit_test(what_was_deleted_stays_deleted),
 		cmocka_unit_test(a_drain_that_ended_while_we_were_away_ends_at_once),
 		cmocka_unit_test(what_was_not_committed_is_not_there),
 		cmocka_unit_test(a_failed_commit_takes_memory_and_engine_back),

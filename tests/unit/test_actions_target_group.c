@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "tests/unit/fake_engine.c"
 
 #define NEW "'Name': 't', 'Protocol': 'TCP', 'Port': 80"
@@ -175,8 +175,8 @@ static void only_health_checks_can_be_modified(void **state)
 	(void)state;
 	new_tg(f, tg, "t", "TCP");
 	r = call(f, "ModifyTargetGroup",
-		 "{'TargetGroupArn': '%s', 'HealthCheckProtocol': 'HTTP', 'HealthCheckPath': '/up', "
-		 "'HealthyThresholdCount': 3}",
+		 "{'TargetGroupArn': '%s', 'HealthCheckProtocol': 'HTTP', 'HealthCheckPath': "
+		 "'/up', 'HealthyThresholdCount': 3}",
 		 tg);
 	assert_string_equal(text_at(r, "TargetGroups.0.HealthCheckPath"), "/up");
 	assert_string_equal(text_at(r, "TargetGroups.0.Matcher.HttpCode"), "200-399");

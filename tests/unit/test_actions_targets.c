@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/actions_fixture.h"
+#include "tests/unit/actions_fixture.c"
 #include "tests/unit/fake_engine.c"
 
 #define REGISTER "{'TargetGroupArn': '%s', 'Targets': [%s]}"
@@ -176,51 +176,52 @@ static void identity_is_address_and_port(void **state)
 	fixture_free(f);
 }
 
+static const struct {
+	const char *target, *code, *message; /* message NULL: any */
+} wrong[] = {
+	{ "{}", "ValidationError", NULL },
+	{ "{'Id': 5}", "ValidationError", NULL },
+	{ "'10.0.1.6'", "ValidationError", NULL },
+	{ "{'Id': 'i-0123456789abcdef0'}", "ValidationError", NULL },
+	{ "{'Id': '10.0.1'}", "ValidationError",
+	  "The IP address '10.0.1' is not a valid IPv4 address" },
+	{ "{'Id': '10.0.1.6', 'Port': 0}", "ValidationError", NULL },
+	{ "{'Id': '10.0.1.6', 'Port': 65536}", "ValidationError",
+	  "1 validation error detected: Value '65536' at 'targets.2.member.port' failed to "
+	  "satisfy constraint: Member must have value less than or equal to 65535" },
+	{ "{'Id': '10.0.1.6', 'Port': '80'}", "ValidationError", NULL },
+	{ "{'Id': '10.0.1.6', 'Weight': 3}", "ValidationError", NULL },
+	{ "{'Id': '10.0.1.6', 'QuicServerId': '0x0123456789abcdef'}", "ValidationError",
+	  NULL },
+	{ "{'Id': 'fd00:1::5'}", "ValidationError",
+	  "The IP address 'fd00:1::5' is not a valid IPv4 address, as the IP address type "
+	  "'ipv4' of the target group demands" },
+	{ "{'Id': '::ffff:10.0.1.6'}", "ValidationError", NULL },
+	{ "{'Id': '127.0.0.1'}", "ValidationError", NULL },
+	{ "{'Id': '0.0.0.0'}", "ValidationError", NULL },
+	{ "{'Id': '224.0.0.1'}", "ValidationError", NULL },
+	{ "{'Id': '255.255.255.255'}", "ValidationError", NULL },
+	{ "{'Id': '169.254.1.1'}", "ValidationError", NULL },
+	{ "{'Id': '8.8.8.8', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
+	{ "{'Id': '11.0.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
+	{ "{'Id': '100.128.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
+	{ "{'Id': '172.32.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
+	{ "{'Id': '10.9.1.0'}", "InvalidTarget",
+	  "The IP address '10.9.1.0' cannot be used as a target, as it is in use by a load "
+	  "balancer" },
+	{ "{'Id': '10.9.2.8', 'AvailabilityZone': 'all'}", "InvalidTarget", NULL },
+	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'all'}", "ValidationError",
+	  "The IP address '10.0.1.6' is within the VPC, and cannot have its Availability "
+	  "Zone overridden to 'all' from 'rig-1a'" },
+	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'rig-1b'}", "ValidationError", NULL },
+	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'mars'}", "ValidationError", NULL },
+	{ "{'Id': '172.16.0.1'}", "ValidationError",
+	  "The Availability Zone is required for IP address '172.16.0.1' because it is not "
+	  "in the VPC" },
+};
+
 static void wrong_targets_are_refused_and_change_nothing(void **state)
 {
-	static const struct {
-		const char *target, *code, *message; /* message NULL: any */
-	} wrong[] = {
-		{ "{}", "ValidationError", NULL },
-		{ "{'Id': 5}", "ValidationError", NULL },
-		{ "'10.0.1.6'", "ValidationError", NULL },
-		{ "{'Id': 'i-0123456789abcdef0'}", "ValidationError", NULL },
-		{ "{'Id': '10.0.1'}", "ValidationError",
-		  "The IP address '10.0.1' is not a valid IPv4 address" },
-		{ "{'Id': '10.0.1.6', 'Port': 0}", "ValidationError", NULL },
-		{ "{'Id': '10.0.1.6', 'Port': 65536}", "ValidationError",
-		  "1 validation error detected: Value '65536' at 'targets.2.member.port' failed to "
-		  "satisfy constraint: Member must have value less than or equal to 65535" },
-		{ "{'Id': '10.0.1.6', 'Port': '80'}", "ValidationError", NULL },
-		{ "{'Id': '10.0.1.6', 'Weight': 3}", "ValidationError", NULL },
-		{ "{'Id': '10.0.1.6', 'QuicServerId': '0x0123456789abcdef'}", "ValidationError",
-		  NULL },
-		{ "{'Id': 'fd00:1::5'}", "ValidationError",
-		  "The IP address 'fd00:1::5' is not a valid IPv4 address, as the IP address type "
-		  "'ipv4' of the target group demands" },
-		{ "{'Id': '::ffff:10.0.1.6'}", "ValidationError", NULL },
-		{ "{'Id': '127.0.0.1'}", "ValidationError", NULL },
-		{ "{'Id': '0.0.0.0'}", "ValidationError", NULL },
-		{ "{'Id': '224.0.0.1'}", "ValidationError", NULL },
-		{ "{'Id': '255.255.255.255'}", "ValidationError", NULL },
-		{ "{'Id': '169.254.1.1'}", "ValidationError", NULL },
-		{ "{'Id': '8.8.8.8', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-		{ "{'Id': '11.0.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-		{ "{'Id': '100.128.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-		{ "{'Id': '172.32.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-		{ "{'Id': '10.9.1.0'}", "InvalidTarget",
-		  "The IP address '10.9.1.0' cannot be used as a target, as it is in use by a load "
-		  "balancer" },
-		{ "{'Id': '10.9.2.8', 'AvailabilityZone': 'all'}", "InvalidTarget", NULL },
-		{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'all'}", "ValidationError",
-		  "The IP address '10.0.1.6' is within the VPC, and cannot have its Availability "
-		  "Zone overridden to 'all' from 'rig-1a'" },
-		{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'rig-1b'}", "ValidationError", NULL },
-		{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'mars'}", "ValidationError", NULL },
-		{ "{'Id': '172.16.0.1'}", "ValidationError",
-		  "The Availability Zone is required for IP address '172.16.0.1' because it is not "
-		  "in the VPC" },
-	};
 	struct rig rig = rig_new(two_zones);
 	struct fixture *f = rig.f;
 
@@ -400,10 +401,12 @@ static void a_load_balancer_bounds_its_targets(void **state)
 	assert_int_equal(fake_engine_group(f->engine, id_of(tg[2]))->group.zones, 0);
 	/* in place of a group of 1,000 it fits */
 	CALL(f, "ModifyListener",
-	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
+	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': "
+	     "'%s'}]}",
 	     ls, tg[2]);
 	CALL(f, "ModifyListener",
-	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]}",
+	     "{'ListenerArn': '%s', 'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': "
+	     "'%s'}]}",
 	     ls, tg[1]);
 	assert_string_equal(run(f, "DeregisterTargets", many(tg[2], 60, 1)), "ok");
 	new_listener(f, ls, rig.lb, "TCP", 3, tg[2]);

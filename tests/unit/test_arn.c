@@ -50,8 +50,10 @@ static void malformed_and_foreign_arns_are_refused(void **state)
 		"",
 		"web",
 		"arn:aws:elasticloadbalancing:us-east-1:123456789012",
-		"arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/t/0000000000000001",
-		"arn:aws:elasticloadbalancing:us-east-1:999999999999:targetgroup/t/0000000000000001",
+		"arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/t/"
+		"0000000000000001",
+		"arn:aws:elasticloadbalancing:us-east-1:999999999999:targetgroup/t/"
+		"0000000000000001",
 		"arn:aws-cn:elasticloadbalancing:us-east-1:123456789012:targetgroup/t/"
 		"0000000000000001",
 		BASE "targetgroup/t/000000000000001",
