@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define HEALTH_CHECK_MEMBERS                                                                 \
-	"HealthCheckProtocol HealthCheckPort HealthCheckPath HealthCheckEnabled "            \
-	"HealthCheckIntervalSeconds HealthCheckTimeoutSeconds HealthyThresholdCount "        \
+#define HEALTH_CHECK_MEMBERS                                                          \
+	"HealthCheckProtocol HealthCheckPort HealthCheckPath HealthCheckEnabled "     \
+	"HealthCheckIntervalSeconds HealthCheckTimeoutSeconds HealthyThresholdCount " \
 	"UnhealthyThresholdCount Matcher"
 
 static const struct {
@@ -16,58 +16,55 @@ static const struct {
 	const char *members; /* of the parameters */
 	action_function *run;
 } actions[] = {
-	{ "AddTags", "ResourceArns Tags", action_add_tags },
-	{ "CreateListener",
-	  "LoadBalancerArn Protocol Port SslPolicy Certificates DefaultActions AlpnPolicy Tags "
-	  "MutualAuthentication",
-	  action_create_listener },
-	{ "CreateLoadBalancer",
-	  "Name Subnets SubnetMappings SecurityGroups Scheme Tags Type IpAddressType "
-	  "CustomerOwnedIpv4Pool EnablePrefixForIpv6SourceNat IpamPools",
-	  action_create_load_balancer },
-	{ "CreateTargetGroup",
-	  "Name Protocol ProtocolVersion Port VpcId TargetType Tags IpAddressType "
-	  "TargetControlPort " HEALTH_CHECK_MEMBERS,
-	  action_create_target_group },
-	{ "DeleteListener", "ListenerArn", action_delete_listener },
-	{ "DeleteLoadBalancer", "LoadBalancerArn", action_delete_load_balancer },
-	{ "DeleteTargetGroup", "TargetGroupArn", action_delete_target_group },
-	{ "DeregisterTargets", "TargetGroupArn Targets", action_deregister_targets },
-	{ "DescribeAccountLimits", "Marker PageSize", action_describe_account_limits },
-	{ "DescribeListenerAttributes", "ListenerArn", action_describe_listener_attributes },
-	{ "DescribeListeners", "LoadBalancerArn ListenerArns Marker PageSize",
-	  action_describe_listeners },
-	{ "DescribeLoadBalancerAttributes", "LoadBalancerArn",
-	  action_describe_load_balancer_attributes },
-	{ "DescribeLoadBalancers", "LoadBalancerArns Names Marker PageSize",
-	  action_describe_load_balancers },
-	{ "DescribeMetrics", "LoadBalancerArn TargetGroupArn Marker PageSize",
-	  action_describe_metrics },
-	{ "DescribeTags", "ResourceArns", action_describe_tags },
-	{ "DescribeTargetGroupAttributes", "TargetGroupArn",
-	  action_describe_target_group_attributes },
-	{ "DescribeTargetGroups", "LoadBalancerArn TargetGroupArns Names Marker PageSize",
-	  action_describe_target_groups },
-	{ "DescribeTargetHealth", "TargetGroupArn Targets Include",
-	  action_describe_target_health },
-	{ "ModifyListener",
-	  "ListenerArn Port Protocol SslPolicy Certificates DefaultActions AlpnPolicy "
-	  "MutualAuthentication",
-	  action_modify_listener },
-	{ "ModifyListenerAttributes", "ListenerArn Attributes",
-	  action_modify_listener_attributes },
-	{ "ModifyLoadBalancerAttributes", "LoadBalancerArn Attributes",
-	  action_modify_load_balancer_attributes },
-	{ "ModifyTargetGroup", "TargetGroupArn " HEALTH_CHECK_MEMBERS,
-	  action_modify_target_group },
-	{ "ModifyTargetGroupAttributes", "TargetGroupArn Attributes",
-	  action_modify_target_group_attributes },
-	{ "RegisterTargets", "TargetGroupArn Targets", action_register_targets },
-	{ "RemoveTags", "ResourceArns TagKeys", action_remove_tags },
-	{ "SetIpAddressType", "LoadBalancerArn IpAddressType", action_set_ip_address_type },
-	{ "SetSubnets",
-	  "LoadBalancerArn Subnets SubnetMappings IpAddressType EnablePrefixForIpv6SourceNat",
-	  action_set_subnets },
+	{"AddTags", "ResourceArns Tags", action_add_tags},
+	{"CreateListener",
+	 "LoadBalancerArn Protocol Port SslPolicy Certificates DefaultActions AlpnPolicy Tags "
+	 "MutualAuthentication",
+	 action_create_listener},
+	{"CreateLoadBalancer",
+	 "Name Subnets SubnetMappings SecurityGroups Scheme Tags Type IpAddressType "
+	 "CustomerOwnedIpv4Pool EnablePrefixForIpv6SourceNat IpamPools",
+	 action_create_load_balancer},
+	{"CreateTargetGroup",
+	 "Name Protocol ProtocolVersion Port VpcId TargetType Tags IpAddressType "
+	 "TargetControlPort " HEALTH_CHECK_MEMBERS,
+	 action_create_target_group},
+	{"DeleteListener", "ListenerArn", action_delete_listener},
+	{"DeleteLoadBalancer", "LoadBalancerArn", action_delete_load_balancer},
+	{"DeleteTargetGroup", "TargetGroupArn", action_delete_target_group},
+	{"DeregisterTargets", "TargetGroupArn Targets", action_deregister_targets},
+	{"DescribeAccountLimits", "Marker PageSize", action_describe_account_limits},
+	{"DescribeListenerAttributes", "ListenerArn", action_describe_listener_attributes},
+	{"DescribeListeners", "LoadBalancerArn ListenerArns Marker PageSize",
+	 action_describe_listeners},
+	{"DescribeLoadBalancerAttributes", "LoadBalancerArn",
+	 action_describe_load_balancer_attributes},
+	{"DescribeLoadBalancers", "LoadBalancerArns Names Marker PageSize",
+	 action_describe_load_balancers},
+	{"DescribeMetrics", "LoadBalancerArn TargetGroupArn Marker PageSize",
+	 action_describe_metrics},
+	{"DescribeTags", "ResourceArns", action_describe_tags},
+	{"DescribeTargetGroupAttributes", "TargetGroupArn",
+	 action_describe_target_group_attributes},
+	{"DescribeTargetGroups", "LoadBalancerArn TargetGroupArns Names Marker PageSize",
+	 action_describe_target_groups},
+	{"DescribeTargetHealth", "TargetGroupArn Targets Include", action_describe_target_health},
+	{"ModifyListener",
+	 "ListenerArn Port Protocol SslPolicy Certificates DefaultActions AlpnPolicy "
+	 "MutualAuthentication",
+	 action_modify_listener},
+	{"ModifyListenerAttributes", "ListenerArn Attributes", action_modify_listener_attributes},
+	{"ModifyLoadBalancerAttributes", "LoadBalancerArn Attributes",
+	 action_modify_load_balancer_attributes},
+	{"ModifyTargetGroup", "TargetGroupArn " HEALTH_CHECK_MEMBERS, action_modify_target_group},
+	{"ModifyTargetGroupAttributes", "TargetGroupArn Attributes",
+	 action_modify_target_group_attributes},
+	{"RegisterTargets", "TargetGroupArn Targets", action_register_targets},
+	{"RemoveTags", "ResourceArns TagKeys", action_remove_tags},
+	{"SetIpAddressType", "LoadBalancerArn IpAddressType", action_set_ip_address_type},
+	{"SetSubnets",
+	 "LoadBalancerArn Subnets SubnetMappings IpAddressType EnablePrefixForIpv6SourceNat",
+	 action_set_subnets},
 };
 
 static int fail_internal(const struct params *params)
@@ -107,7 +104,7 @@ int action_run(struct model *model, const char *name, const json_t *params, json
 	       struct action_error *ret_error)
 {
 	json_t *empty = params == NULL ? json_object() : NULL;
-	struct params outer = { .object = params != NULL ? params : empty, .error = ret_error };
+	struct params outer = {.object = params != NULL ? params : empty, .error = ret_error};
 	int r = -ENOENT;
 
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]) && r == -ENOENT; i++) {

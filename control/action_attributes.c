@@ -44,7 +44,7 @@ int action_modify_load_balancer_attributes(struct model *model, const struct par
 	swap(&load_balancer->attributes, &other);
 	if (attributes_is_true(&other, ATTRIBUTE_LB_CROSS_ZONE) !=
 	    attributes_is_true(&load_balancer->attributes, ATTRIBUTE_LB_CROSS_ZONE)) {
-		DL_FOREACH(load_balancer->groups, group) {
+		DL_FOREACH (load_balancer->groups, group) {
 			if (r == 0)
 				r = model_engine_refresh(model, group);
 		}
@@ -72,7 +72,7 @@ static int check_stickiness(const struct params *params, const struct group *gro
 	if (group->load_balancer == NULL ||
 	    !attributes_is_true(&group->attributes, ATTRIBUTE_STICKINESS))
 		return 0;
-	model_each(group->load_balancer->listeners, listener, hh_port) {
+	model_each (group->load_balancer->listeners, listener, hh_port) {
 		const struct forward *forward = &listener->forward;
 
 		for (unsigned int i = 0; i < forward->n; i++) {

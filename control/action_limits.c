@@ -7,16 +7,17 @@
 static const struct {
 	const char *name;
 	unsigned int max;
-} limits[] = { /* the names of DescribeAccountLimits that concern network load balancers */
-	{ "target-groups", QUOTA_GROUPS },
-	{ "targets-per-target-group", QUOTA_GROUP_TARGETS },
-	{ "network-load-balancers", QUOTA_LOAD_BALANCERS },
-	{ "listeners-per-network-load-balancer", QUOTA_LISTENERS },
-	{ "targets-per-network-load-balancer", QUOTA_TARGETS },
-	{ "targets-per-availability-zone-per-network-load-balancer", QUOTA_TARGETS },
-	{ "target-groups-per-action-on-network-load-balancer", QUOTA_ACTION_GROUPS },
-	{ "certificates-per-network-load-balancer", 0 },
-	{ "network-load-balancer-enis-per-vpc", QUOTA_LOAD_BALANCERS *ENGINE_MAX_ZONES },
+} limits[] = {
+	/* the names of DescribeAccountLimits that concern network load balancers */
+	{"target-groups", QUOTA_GROUPS},
+	{"targets-per-target-group", QUOTA_GROUP_TARGETS},
+	{"network-load-balancers", QUOTA_LOAD_BALANCERS},
+	{"listeners-per-network-load-balancer", QUOTA_LISTENERS},
+	{"targets-per-network-load-balancer", QUOTA_TARGETS},
+	{"targets-per-availability-zone-per-network-load-balancer", QUOTA_TARGETS},
+	{"target-groups-per-action-on-network-load-balancer", QUOTA_ACTION_GROUPS},
+	{"certificates-per-network-load-balancer", 0},
+	{"network-load-balancer-enis-per-vpc", QUOTA_LOAD_BALANCERS *ENGINE_MAX_ZONES},
 };
 
 #define LIMITS (sizeof(limits) / sizeof(limits[0]))

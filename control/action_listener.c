@@ -12,8 +12,8 @@
 #define WEIGHT_DEFAULT 1
 #define ORDER_MAX 50000
 #define DURATION_MAX 604800 /* of group stickiness, seven days */
-#define ACTION_TYPES                                                                         \
-	"[forward, authenticate-oidc, authenticate-cognito, redirect, fixed-response, "      \
+#define ACTION_TYPES                                                                    \
+	"[forward, authenticate-oidc, authenticate-cognito, redirect, fixed-response, " \
 	"jwt-validation]"
 
 static json_t *show_forward(const struct model *model, const struct forward *forward)
@@ -22,14 +22,13 @@ static json_t *show_forward(const struct model *model, const struct forward *for
 	char arn[ARN_MAX];
 
 	for (unsigned int i = 0; i < forward->n; i++)
-		json_array_append_new(
-			groups,
-			json_pack("{s:s, s:i}", "TargetGroupArn",
-				  model_group_arn(model, forward->to[i].group, arn), "Weight",
-				  (int)forward->to[i].weight));
+		json_array_append_new(groups,
+				      json_pack("{s:s, s:i}", "TargetGroupArn",
+						model_group_arn(model, forward->to[i].group, arn),
+						"Weight", (int)forward->to[i].weight));
 	action = json_pack("{s:s, s:{s:o, s:{s:b}}}", "Type", "forward", "ForwardConfig",
-			   "TargetGroups", groups, "TargetGroupStickinessConfig",
-			   "Enabled", forward->sticky);
+			   "TargetGroups", groups, "TargetGroupStickinessConfig", "Enabled",
+			   forward->sticky);
 	if (action != NULL && forward->n == 1)
 		json_object_set_new(action, "TargetGroupArn",
 				    json_string(model_group_arn(model, forward->to[0].group, arn)));
@@ -168,7 +167,7 @@ static int read_actions(const struct model *model, const struct params *params,
 	struct params action;
 	int r;
 
-	*forward = (struct forward){ 0 };
+	*forward = (struct forward){0};
 	r = params_list(params, "DefaultActions", SIZE_MAX, &list);
 	if (r < 0)
 		return r;
@@ -227,8 +226,8 @@ static int check_listener(const struct model *model, const struct params *params
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < forward->n; i++)
-		r = check_group(model, params, listener->load_balancer, listener->protocol,
-				forward, forward->to[i].group);
+		r = check_group(model, params, listener->load_balancer, listener->protocol, forward,
+				forward->to[i].group);
 	if (r < 0)
 		return r;
 	/* count as if it were so */
@@ -250,7 +249,7 @@ static int check_listener(const struct model *model, const struct params *params
 /* What belongs to TLS listeners. */
 static int refuse_others(const struct params *params)
 {
-	static const char *const lists[] = { "Certificates", "AlpnPolicy" };
+	static const char *const lists[] = {"Certificates", "AlpnPolicy"};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		const json_t *list = NULL;
@@ -394,11 +393,11 @@ int action_create_listener(struct model *model, const struct params *params, jso
 			r = actions_append(result, "Listeners",
 					   actions_show_listener(model, present));
 		else
-			r = params_fail(params, "DuplicateListener",
-					"A listener already exists on this port for this load "
-					"balancer '%s'",
-					model_load_balancer_arn(model, listener->load_balancer,
-								arn));
+			r = params_fail(
+				params, "DuplicateListener",
+				"A listener already exists on this port for this load "
+				"balancer '%s'",
+				model_load_balancer_arn(model, listener->load_balancer, arn));
 		goto discard;
 	}
 	if (HASH_CNT(hh_port, listener->load_balancer->listeners) >= QUOTA_LISTENERS) {

@@ -21,15 +21,14 @@ json_t *actions_show_zones(const struct model *model, const struct load_balancer
 		if (!zone->enabled)
 			continue;
 		if (json_array_append_new(
-			    zones,
-			    json_pack("{s:s, s:s, s:[{s:s, s:s*}]}", "ZoneName",
-				      model->config->zones[i].name, "SubnetId",
-				      model->config->zones[i].subnet_id, "LoadBalancerAddresses",
-				      "PrivateIPv4Address", address_format(&zone->v4.address, v4),
-				      "IPv6Address",
-				      load_balancer->dualstack
-					      ? address_format(&zone->v6.address, v6)
-					      : NULL)) < 0) {
+			    zones, json_pack("{s:s, s:s, s:[{s:s, s:s*}]}", "ZoneName",
+					     model->config->zones[i].name, "SubnetId",
+					     model->config->zones[i].subnet_id,
+					     "LoadBalancerAddresses", "PrivateIPv4Address",
+					     address_format(&zone->v4.address, v4), "IPv6Address",
+					     load_balancer->dualstack
+						     ? address_format(&zone->v6.address, v6)
+						     : NULL)) < 0) {
 			json_decref(zones);
 			return NULL;
 		}
@@ -42,18 +41,18 @@ json_t *actions_show_load_balancer(const struct model *model,
 {
 	char arn[ARN_MAX], dns[ARN_DNS_MAX], created[MODEL_TIME_MAX];
 
-	return json_pack(
-		"{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:{s:s}, s:s, s:o, s:s, s:s}",
-		"LoadBalancerArn", model_load_balancer_arn(model, load_balancer, arn), "DNSName",
-		arn_dns_name(model->config, load_balancer->name, load_balancer->id, dns),
-		"CanonicalHostedZoneId", arn_hosted_zone(model->config->region), "CreatedTime",
-		model_format_time(load_balancer->created_ms, created), "LoadBalancerName",
-		load_balancer->name, "Scheme",
-		load_balancer->internal ? "internal" : "internet-facing", "VpcId",
-		model->config->vpc_id, "State", "Code", "active", "Type", "network",
-		"AvailabilityZones", actions_show_zones(model, load_balancer), "IpAddressType",
-		load_balancer->dualstack ? "dualstack" : "ipv4", "EnablePrefixForIpv6SourceNat",
-		"off");
+	return json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:{s:s}, s:s, s:o, s:s, s:s}",
+			 "LoadBalancerArn", model_load_balancer_arn(model, load_balancer, arn),
+			 "DNSName",
+			 arn_dns_name(model->config, load_balancer->name, load_balancer->id, dns),
+			 "CanonicalHostedZoneId", arn_hosted_zone(model->config->region),
+			 "CreatedTime", model_format_time(load_balancer->created_ms, created),
+			 "LoadBalancerName", load_balancer->name, "Scheme",
+			 load_balancer->internal ? "internal" : "internet-facing", "VpcId",
+			 model->config->vpc_id, "State", "Code", "active", "Type", "network",
+			 "AvailabilityZones", actions_show_zones(model, load_balancer),
+			 "IpAddressType", load_balancer->dualstack ? "dualstack" : "ipv4",
+			 "EnablePrefixForIpv6SourceNat", "off");
 }
 
 /* Parameters of other kinds of load balancer, or of what this version does not do. */
@@ -229,9 +228,8 @@ static int describe_arns(const struct model *model, const struct params *params,
 
 		r = params_entry_string(params, "LoadBalancerArns", arns, i, &arn);
 		if (r == 0)
-			r = actions_load_balancer_by_arn(model, params, arn,
-							 "One or more load balancers not found",
-							 &found);
+			r = actions_load_balancer_by_arn(
+				model, params, arn, "One or more load balancers not found", &found);
 		if (r == 0)
 			r = actions_append(result, "LoadBalancers",
 					   actions_show_load_balancer(model, found));
@@ -281,8 +279,7 @@ static int describe_page(const struct model *model, const struct params *params,
 	return r == 0 && it != NULL ? actions_next_page(result, last) : r;
 }
 
-int action_describe_load_balancers(struct model *model, const struct params *params,
-				   json_t *result)
+int action_describe_load_balancers(struct model *model, const struct params *params, json_t *result)
 {
 	const json_t *arns = NULL, *names = NULL;
 	struct page page;
@@ -310,11 +307,11 @@ int action_describe_load_balancers(struct model *model, const struct params *par
 
 static int remove_load_balancer(struct model *model, struct load_balancer *load_balancer)
 {
-	struct zone_plan none[ENGINE_MAX_ZONES] = { 0 };
+	struct zone_plan none[ENGINE_MAX_ZONES] = {0};
 	struct listener *listener, *listener_next;
 	int r;
 
-	model_each(load_balancer->listeners, listener, hh_port) {
+	model_each (load_balancer->listeners, listener, hh_port) {
 		r = actions_remove_listener(model, listener);
 		if (r < 0)
 			return r;
@@ -354,7 +351,7 @@ static int check_family(const struct load_balancer *load_balancer, const struct 
 {
 	const struct group *group;
 
-	DL_FOREACH(load_balancer->groups, group) {
+	DL_FOREACH (load_balancer->groups, group) {
 		if (group->ipv6 && !dualstack)
 			return params_fail(params, "InvalidConfigurationRequest",
 					   "The IP address type cannot be 'ipv4' while a listener "
@@ -380,12 +377,12 @@ static int change_zones(struct model *model, const struct params *params,
 		r = actions_apply_zones(model, params, load_balancer, dualstack, plan);
 	if (r < 0)
 		return r;
-	model_each(load_balancer->listeners, listener, hh_port) {
+	model_each (load_balancer->listeners, listener, hh_port) {
 		r = model_engine_put_listener(model, listener);
 		if (r < 0)
 			return model_give_up(model, r);
 	}
-	DL_FOREACH(load_balancer->groups, group) {
+	DL_FOREACH (load_balancer->groups, group) {
 		r = model_engine_refresh(model, group);
 		if (r < 0)
 			return r;
@@ -428,7 +425,7 @@ int action_set_subnets(struct model *model, const struct params *params, json_t 
 
 int action_set_ip_address_type(struct model *model, const struct params *params, json_t *result)
 {
-	struct zone_plan plan[ENGINE_MAX_ZONES] = { 0 };
+	struct zone_plan plan[ENGINE_MAX_ZONES] = {0};
 	struct load_balancer *load_balancer;
 	bool dualstack = false;
 	int r;

@@ -35,19 +35,18 @@ static void add(struct engine_counters *sum, const struct engine_counters *more)
 /* What load balancers, groups and targets all have. */
 static json_t *show_common(const struct engine_counters *c)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "ActiveFlowCount", (json_int_t)c->active_flows, "ActiveFlowCount_TCP",
-			 (json_int_t)c->active_flows_tcp, "ActiveFlowCount_UDP",
-			 (json_int_t)c->active_flows_udp, "NewFlowCount",
-			 (json_int_t)(c->new_flows_tcp + c->new_flows_udp), "NewFlowCount_TCP",
-			 (json_int_t)c->new_flows_tcp, "NewFlowCount_UDP",
-			 (json_int_t)c->new_flows_udp, "ProcessedBytes",
-			 (json_int_t)c->processed_bytes, "ProcessedBytes_TCP",
-			 (json_int_t)c->processed_bytes_tcp, "ProcessedBytes_UDP",
-			 (json_int_t)c->processed_bytes_udp, "ProcessedPackets",
-			 (json_int_t)c->processed_packets, "TCP_Client_Reset_Count",
-			 (json_int_t)c->client_resets, "TCP_Target_Reset_Count",
-			 (json_int_t)c->target_resets);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ActiveFlowCount",
+		(json_int_t)c->active_flows, "ActiveFlowCount_TCP", (json_int_t)c->active_flows_tcp,
+		"ActiveFlowCount_UDP", (json_int_t)c->active_flows_udp, "NewFlowCount",
+		(json_int_t)(c->new_flows_tcp + c->new_flows_udp), "NewFlowCount_TCP",
+		(json_int_t)c->new_flows_tcp, "NewFlowCount_UDP", (json_int_t)c->new_flows_udp,
+		"ProcessedBytes", (json_int_t)c->processed_bytes, "ProcessedBytes_TCP",
+		(json_int_t)c->processed_bytes_tcp, "ProcessedBytes_UDP",
+		(json_int_t)c->processed_bytes_udp, "ProcessedPackets",
+		(json_int_t)c->processed_packets, "TCP_Client_Reset_Count",
+		(json_int_t)c->client_resets, "TCP_Target_Reset_Count",
+		(json_int_t)c->target_resets);
 }
 
 /* What only a listener can tell, for packets that reached no target. */
@@ -65,12 +64,12 @@ static json_t *show_listener_values(const struct engine_counters *c)
 static int show_load_balancer(const struct model *model, const struct load_balancer *load_balancer,
 			      json_t *result)
 {
-	struct engine_counters sum = { 0 }, one;
+	struct engine_counters sum = {0}, one;
 	struct listener *listener, *listener_next;
 	json_t *values, *more;
 	char arn[ARN_MAX];
 
-	model_each(load_balancer->listeners, listener, hh_port) {
+	model_each (load_balancer->listeners, listener, hh_port) {
 		if (engine_listener_counters(model->engine, listener->id, &one) == 0)
 			add(&sum, &one);
 	}
@@ -92,8 +91,8 @@ static int show_targets(const struct model *model, const struct group *group, js
 	int r = 0;
 
 	model_group_arn(model, group, arn);
-	model_each(group->targets, target, hh) {
-		struct engine_counters counters = { 0 };
+	model_each (group->targets, target, hh) {
+		struct engine_counters counters = {0};
 
 		if (r < 0)
 			break;
@@ -111,14 +110,14 @@ static int show_targets(const struct model *model, const struct group *group, js
 
 static int show_group(const struct model *model, const struct group *group, json_t *result)
 {
-	struct engine_counters counters = { 0 };
+	struct engine_counters counters = {0};
 	struct target *target, *target_next;
 	json_int_t healthy = 0, unhealthy = 0;
 	json_t *values;
 	char arn[ARN_MAX];
 	int r;
 
-	model_each(group->targets, target, hh) {
+	model_each (group->targets, target, hh) {
 		enum health_state state = health_of(model, target);
 
 		healthy += health_is_healthy(state);
@@ -182,7 +181,7 @@ int action_describe_metrics(struct model *model, const struct params *params, js
 		r = actions_load_balancer(model, params, &only);
 	if (r < 0)
 		return r;
-	model_each(model->load_balancers, load_balancer, hh) {
+	model_each (model->load_balancers, load_balancer, hh) {
 		if (r == 0 && page.after == 0 && (only == NULL || only == load_balancer))
 			r = show_load_balancer(model, load_balancer, result);
 	}

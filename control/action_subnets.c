@@ -281,11 +281,11 @@ static int put_new_vips(struct model *model, const struct params *params,
 			if (changes[j].next.load_balancer != NULL)
 				model_engine_remove_vip(model, &changes[j].next);
 		}
-		return params_fail(
-			params, "InvalidConfigurationRequest",
-			"The IP address '%s' cannot be added to interface '%s': %s",
-			address_format(&changes[i].next.address, text),
-			model->config->zones[changes[i].next.zone].interface, strerror(-r));
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "The IP address '%s' cannot be added to interface '%s': %s",
+				   address_format(&changes[i].next.address, text),
+				   model->config->zones[changes[i].next.zone].interface,
+				   strerror(-r));
 	}
 	return 0;
 }

@@ -17,7 +17,7 @@ static int find(const struct model *model, const struct params *params, const ch
 	struct arn arn;
 	int r;
 
-	*ret = (struct tagged){ 0 };
+	*ret = (struct tagged){0};
 	if (arn_parse(model->config, text, &arn) < 0)
 		return params_fail(params, "ValidationError", "'%s' is not a valid resource ARN",
 				   text);
@@ -75,7 +75,7 @@ static size_t count_together(const json_t *present, const json_t *added)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)added, key, value)
+	json_object_foreach ((json_t *)added, key, value)
 		n += json_object_get(present, key) == NULL;
 	return n;
 }
@@ -148,10 +148,10 @@ int action_describe_tags(struct model *model, const struct params *params, json_
 		json_t *list = json_array(), *value;
 		const char *key;
 
-		json_object_foreach(*found[i].tags, key, value) {
-			if (r == 0 && json_array_append_new(list, json_pack("{s:s, s:O}", "Key",
-									    key, "Value",
-									    value)) < 0)
+		json_object_foreach (*found[i].tags, key, value) {
+			if (r == 0 &&
+			    json_array_append_new(
+				    list, json_pack("{s:s, s:O}", "Key", key, "Value", value)) < 0)
 				r = -ENOMEM;
 		}
 		if (r < 0) {

@@ -36,13 +36,13 @@ json_t *actions_show_group(const struct model *model, const struct group *group)
 		"{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:[], s:s, s:s}",
 		"TargetGroupArn", model_group_arn(model, group, arn), "TargetGroupName",
 		group->name, "Protocol", protocol_name(group->protocol), "Port", (int)group->port,
-		"VpcId", model->config->vpc_id, "HealthCheckProtocol",
-		check_names[check->protocol], "HealthCheckPort",
-		check->port != 0 ? port : "traffic-port", "HealthCheckEnabled", 1,
-		"HealthCheckIntervalSeconds", (int)check->interval_s, "HealthCheckTimeoutSeconds",
-		(int)check->timeout_s, "HealthyThresholdCount", (int)check->healthy_threshold,
-		"UnhealthyThresholdCount", (int)check->unhealthy_threshold, "LoadBalancerArns",
-		"TargetType", "ip", "IpAddressType", group->ipv6 ? "ipv6" : "ipv4");
+		"VpcId", model->config->vpc_id, "HealthCheckProtocol", check_names[check->protocol],
+		"HealthCheckPort", check->port != 0 ? port : "traffic-port", "HealthCheckEnabled",
+		1, "HealthCheckIntervalSeconds", (int)check->interval_s,
+		"HealthCheckTimeoutSeconds", (int)check->timeout_s, "HealthyThresholdCount",
+		(int)check->healthy_threshold, "UnhealthyThresholdCount",
+		(int)check->unhealthy_threshold, "LoadBalancerArns", "TargetType", "ip",
+		"IpAddressType", group->ipv6 ? "ipv6" : "ipv4");
 	if (shown == NULL)
 		return NULL;
 	if ((http && (json_object_set_new(shown, "HealthCheckPath", json_string(check->path)) < 0 ||
@@ -301,11 +301,10 @@ static int read_group(const struct model *model, const struct params *params, st
 
 static bool same_check(const struct health_check *a, const struct health_check *b)
 {
-	return a->protocol == b->protocol && a->port == b->port &&
-	       a->interval_s == b->interval_s && a->timeout_s == b->timeout_s &&
-	       a->healthy_threshold == b->healthy_threshold &&
-	       a->unhealthy_threshold == b->unhealthy_threshold &&
-	       strcmp(a->path, b->path) == 0 && strcmp(a->matcher, b->matcher) == 0;
+	return a->protocol == b->protocol && a->port == b->port && a->interval_s == b->interval_s &&
+	       a->timeout_s == b->timeout_s && a->healthy_threshold == b->healthy_threshold &&
+	       a->unhealthy_threshold == b->unhealthy_threshold && strcmp(a->path, b->path) == 0 &&
+	       strcmp(a->matcher, b->matcher) == 0;
 }
 
 static int create_again(const struct model *model, const struct params *params,

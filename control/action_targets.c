@@ -25,7 +25,7 @@ static int read_key(const struct params *entry, const struct group *group, struc
 		r = params_integer(entry, "Port", 1, UINT16_MAX, &port);
 	if (r < 0)
 		return r;
-	*ret = (struct target_key){ .port = (uint32_t)port };
+	*ret = (struct target_key){.port = (uint32_t)port};
 	if (address_parse(id, &ret->address) < 0)
 		return params_fail(entry, "ValidationError",
 				   "The IP address '%s' is not a valid %s address", id,
@@ -48,7 +48,7 @@ static int target_list(const struct params *params, const json_t **ret_list)
 	return r;
 }
 
-struct arrivals { /* what a RegisterTargets call brings */
+struct arrivals {		/* what a RegisterTargets call brings */
 	struct target *targets; /* by key: new ones, and draining ones to be taken back */
 	unsigned int n, n_new;
 };
@@ -57,7 +57,7 @@ static void free_arrivals(struct arrivals *arrivals)
 {
 	struct target *target, *target_next;
 
-	model_each(arrivals->targets, target, hh) {
+	model_each (arrivals->targets, target, hh) {
 		HASH_DELETE(hh, arrivals->targets, target);
 		free(target);
 	}
@@ -137,8 +137,8 @@ static int check_room(const struct model *model, const struct params *params,
 
 static int register_one(struct model *model, struct group *group, struct target *arrival)
 {
-	struct target *target = model_target(group, &arrival->key.address,
-					     (uint16_t)arrival->key.port);
+	struct target *target =
+		model_target(group, &arrival->key.address, (uint16_t)arrival->key.port);
 	int r;
 
 	if (target != NULL) { /* it was draining */
@@ -158,7 +158,7 @@ static int register_one(struct model *model, struct group *group, struct target 
 
 int action_register_targets(struct model *model, const struct params *params, json_t *result)
 {
-	struct arrivals arrivals = { 0 };
+	struct arrivals arrivals = {0};
 	struct target *target, *target_next;
 	const json_t *list;
 	struct group *group;
@@ -179,7 +179,7 @@ int action_register_targets(struct model *model, const struct params *params, js
 	}
 	if (r == 0)
 		r = check_room(model, params, group, &arrivals);
-	model_each(arrivals.targets, target, hh) {
+	model_each (arrivals.targets, target, hh) {
 		if (r < 0)
 			break;
 		HASH_DELETE(hh, arrivals.targets, target);
@@ -248,8 +248,7 @@ int action_deregister_targets(struct model *model, const struct params *params, 
 static json_t *show_health(const struct model *model, const struct group *group,
 			   const struct target_key *key, const struct target *target)
 {
-	enum health_state state = target != NULL ? health_of(model, target)
-						 : HEALTH_NOT_REGISTERED;
+	enum health_state state = target != NULL ? health_of(model, target) : HEALTH_NOT_REGISTERED;
 	struct health_text text = health_text(state);
 	char address[ADDRESS_TEXT_MAX], check_port[8];
 	const char *zone = NULL;
@@ -281,10 +280,10 @@ static int describe_asked(const struct model *model, const struct params *params
 		if (r == 0)
 			r = read_key(&entry, group, &key);
 		if (r == 0)
-			r = actions_append(result, "TargetHealthDescriptions",
-					   show_health(model, group, &key,
-						       model_target(group, &key.address,
-								    (uint16_t)key.port)));
+			r = actions_append(
+				result, "TargetHealthDescriptions",
+				show_health(model, group, &key,
+					    model_target(group, &key.address, (uint16_t)key.port)));
 	}
 	return r;
 }
@@ -307,7 +306,7 @@ int action_describe_target_health(struct model *model, const struct params *para
 		return r;
 	if (json_array_size(list) > 0)
 		return describe_asked(model, params, group, list, result);
-	model_each(group->targets, target, hh) {
+	model_each (group->targets, target, hh) {
 		if (r == 0)
 			r = actions_append(result, "TargetHealthDescriptions",
 					   show_health(model, group, &target->key, target));

@@ -41,8 +41,8 @@ int actions_group(const struct model *model, const struct params *params, struct
 int actions_load_balancer_by_arn(const struct model *model, const struct params *params,
 				 const char *arn, const char *missing,
 				 struct load_balancer **ret_load_balancer);
-int actions_listener_by_arn(const struct model *model, const struct params *params,
-			    const char *arn, const char *missing, struct listener **ret_listener);
+int actions_listener_by_arn(const struct model *model, const struct params *params, const char *arn,
+			    const char *missing, struct listener **ret_listener);
 int actions_group_by_arn(const struct model *model, const struct params *params, const char *arn,
 			 const char *missing, struct group **ret_group);
 

@@ -46,8 +46,8 @@ int actions_load_balancer_by_arn(const struct model *model, const struct params 
 	return 0;
 }
 
-int actions_listener_by_arn(const struct model *model, const struct params *params,
-			    const char *arn, const char *missing, struct listener **ret_listener)
+int actions_listener_by_arn(const struct model *model, const struct params *params, const char *arn,
+			    const char *missing, struct listener **ret_listener)
 {
 	struct listener *found;
 	struct arn parsed;
@@ -125,13 +125,12 @@ int actions_name(const struct params *params, const char *kind, const char **ret
 		return r;
 	len = strlen(name);
 	if (len == 0)
-		return params_fail_constraint(
-			params, "Name", name,
-			"Member must have length greater than or equal to 1");
+		return params_fail_constraint(params, "Name", name,
+					      "Member must have length greater than or equal to 1");
 	if (len > NAME_LEN_MAX)
 		return params_fail(params, "ValidationError",
-				   "%s name '%s' cannot be longer than '%d' characters", kind,
-				   name, NAME_LEN_MAX);
+				   "%s name '%s' cannot be longer than '%d' characters", kind, name,
+				   NAME_LEN_MAX);
 	for (const char *c = name; *c != '\0'; c++) {
 		if (!isascii((unsigned char)*c) || (!isalnum((unsigned char)*c) && *c != '-'))
 			return params_fail(params, "ValidationError",
@@ -215,8 +214,8 @@ int actions_tags(const struct params *params, json_t **ret_tags)
 	if (r < 0)
 		return r;
 	if (json_array_size(list) > QUOTA_TAGS)
-		return params_fail(params, "TooManyTags",
-				   "A resource can have at most %d tags", QUOTA_TAGS);
+		return params_fail(params, "TooManyTags", "A resource can have at most %d tags",
+				   QUOTA_TAGS);
 	tags = json_object();
 	if (tags == NULL)
 		return -ENOMEM;
@@ -270,7 +269,7 @@ int actions_page(const struct params *params, struct page *ret_page)
 	const char *marker = NULL;
 	int r;
 
-	*ret_page = (struct page){ 0 };
+	*ret_page = (struct page){0};
 	r = params_integer(params, "PageSize", 1, ACTIONS_PAGE_MAX, &size);
 	if (r == 0)
 		r = params_string(params, "Marker", &marker);

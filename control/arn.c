@@ -16,36 +16,21 @@
 static const struct {
 	const char *region, *zone;
 } hosted_zones[] = {
-	{ "af-south-1", "Z203XCE67M25HM" },
-	{ "ap-east-1", "Z12Y7K3UBGUAD1" },
-	{ "ap-northeast-1", "Z31USIVHYNEOWT" },
-	{ "ap-northeast-2", "ZIBE1TIR4HY56" },
-	{ "ap-northeast-3", "Z1GWIQ4HH19I5X" },
-	{ "ap-south-1", "ZVDDRBQ08TROA" },
-	{ "ap-south-2", "Z0711778386UTO08407HT" },
-	{ "ap-southeast-1", "ZKVM4W9LS7TM" },
-	{ "ap-southeast-2", "ZCT6FZBF4DROD" },
-	{ "ap-southeast-3", "Z01971771FYVNCOVWJU1G" },
-	{ "ca-central-1", "Z2EPGBW3API2WT" },
-	{ "cn-north-1", "Z3QFB96KMJ7ED6" },
-	{ "cn-northwest-1", "ZQEIKTCZ8352D" },
-	{ "eu-central-1", "Z3F0SRJ5LGBH90" },
-	{ "eu-central-2", "Z02239872DOALSIDCX66S" },
-	{ "eu-north-1", "Z1UDT6IFJ4EJM" },
-	{ "eu-south-1", "Z23146JA1KNAFP" },
-	{ "eu-south-2", "Z1011216NVTVYADP1SSV" },
-	{ "eu-west-1", "Z2IFOLAFXWLO4F" },
-	{ "eu-west-2", "ZD4D7Y8KGAS4G" },
-	{ "eu-west-3", "Z1CMS0P5QUZ6D5" },
-	{ "me-central-1", "Z00282643NTTLPANJJG2P" },
-	{ "me-south-1", "Z3QSRYVP46NYYV" },
-	{ "sa-east-1", "ZTK26PT1VY4CU" },
-	{ "us-east-1", "Z26RNL4JYFTOTI" },
-	{ "us-east-2", "ZLMOA37VPKANP" },
-	{ "us-gov-east-1", "Z1ZSMQQ6Q24QQ8" },
-	{ "us-gov-west-1", "ZMG1MZ2THAWF1" },
-	{ "us-west-1", "Z24FKFUX50B4VW" },
-	{ "us-west-2", "Z18D5FSROUN65G" },
+	{"af-south-1", "Z203XCE67M25HM"},	   {"ap-east-1", "Z12Y7K3UBGUAD1"},
+	{"ap-northeast-1", "Z31USIVHYNEOWT"},	   {"ap-northeast-2", "ZIBE1TIR4HY56"},
+	{"ap-northeast-3", "Z1GWIQ4HH19I5X"},	   {"ap-south-1", "ZVDDRBQ08TROA"},
+	{"ap-south-2", "Z0711778386UTO08407HT"},   {"ap-southeast-1", "ZKVM4W9LS7TM"},
+	{"ap-southeast-2", "ZCT6FZBF4DROD"},	   {"ap-southeast-3", "Z01971771FYVNCOVWJU1G"},
+	{"ca-central-1", "Z2EPGBW3API2WT"},	   {"cn-north-1", "Z3QFB96KMJ7ED6"},
+	{"cn-northwest-1", "ZQEIKTCZ8352D"},	   {"eu-central-1", "Z3F0SRJ5LGBH90"},
+	{"eu-central-2", "Z02239872DOALSIDCX66S"}, {"eu-north-1", "Z1UDT6IFJ4EJM"},
+	{"eu-south-1", "Z23146JA1KNAFP"},	   {"eu-south-2", "Z1011216NVTVYADP1SSV"},
+	{"eu-west-1", "Z2IFOLAFXWLO4F"},	   {"eu-west-2", "ZD4D7Y8KGAS4G"},
+	{"eu-west-3", "Z1CMS0P5QUZ6D5"},	   {"me-central-1", "Z00282643NTTLPANJJG2P"},
+	{"me-south-1", "Z3QSRYVP46NYYV"},	   {"sa-east-1", "ZTK26PT1VY4CU"},
+	{"us-east-1", "Z26RNL4JYFTOTI"},	   {"us-east-2", "ZLMOA37VPKANP"},
+	{"us-gov-east-1", "Z1ZSMQQ6Q24QQ8"},	   {"us-gov-west-1", "ZMG1MZ2THAWF1"},
+	{"us-west-1", "Z24FKFUX50B4VW"},	   {"us-west-2", "Z18D5FSROUN65G"},
 };
 
 int arn_new_id(uint64_t *ret_id)
@@ -122,7 +107,7 @@ static bool take_id(const char **at, uint64_t *ret_id)
 int arn_parse(const struct config *config, const char *text, struct arn *ret_arn)
 {
 	char start[ARN_MAX];
-	struct arn arn = { 0 };
+	struct arn arn = {0};
 	const char *at = text;
 
 	prefix(config, start);

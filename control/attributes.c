@@ -16,7 +16,7 @@ enum type {
 
 /* Who may set an attribute to another value than its default. */
 enum who {
-	WHO_ALL,
+	WHO_ALL,    /* ranges and types decide */
 	WHO_NOBODY, /* asks for what this version does not do */
 	WHO_TCP,    /* groups of protocol TCP; the others are locked to their default */
 };
@@ -27,73 +27,146 @@ static const struct definition {
 	enum type type;
 	enum who who;
 	long min, max;
-	const char *standard;	  /* the default */
-	const char *standard_udp; /* of UDP and TCP_UDP groups and internal load balancers; or NULL */
-	const char *choices;	  /* "[a, b]" */
+	const char *standard;	/* the default */
+	const char *standard_2; /* of UDP and TCP_UDP groups, of internal load balancers */
+	const char *choices;	/* "[a, b]" */
 } definitions[] = {
 #define LB ATTRIBUTE_OF_LOAD_BALANCER
 #define TG ATTRIBUTE_OF_TARGET_GROUP
-#define BOOLEAN TYPE_BOOLEAN
-	[ATTRIBUTE_LOGS_ENABLED] = { "access_logs.s3.enabled", LB, BOOLEAN, WHO_NOBODY, 0, 0,
-				     "false", NULL, NULL },
-	[ATTRIBUTE_LOGS_BUCKET] = { "access_logs.s3.bucket", LB, TYPE_TEXT, WHO_ALL, 0, 0, "",
-				    NULL, NULL },
-	[ATTRIBUTE_LOGS_PREFIX] = { "access_logs.s3.prefix", LB, TYPE_TEXT, WHO_ALL, 0, 0, "",
-				    NULL, NULL },
-	[ATTRIBUTE_DELETION_PROTECTION] = { "deletion_protection.enabled", LB, BOOLEAN, WHO_ALL, 0,
-					    0, "false", NULL, NULL },
-	[ATTRIBUTE_LB_CROSS_ZONE] = { "load_balancing.cross_zone.enabled", LB, BOOLEAN, WHO_ALL, 0,
-				      0, "false", NULL, NULL },
-	[ATTRIBUTE_IPV6_DENY_IGW] = { "ipv6.deny_all_igw_traffic", LB, BOOLEAN, WHO_ALL, 0, 0,
-				      "false", "true", NULL },
-	[ATTRIBUTE_ROUTING_POLICY] = { "dns_record.client_routing_policy", LB, TYPE_CHOICE,
-				       WHO_ALL, 0, 0, "any_availability_zone", NULL,
-				       "[any_availability_zone, "
-				       "partial_availability_zone_affinity, "
-				       "availability_zone_affinity]" },
-	[ATTRIBUTE_SECONDARY_IPS] = { "secondary_ips.auto_assigned.per_subnet", LB, TYPE_NUMBER,
-				      WHO_NOBODY, 0, 7, "0", NULL, NULL },
-	[ATTRIBUTE_ZONAL_SHIFT] = { "zonal_shift.config.enabled", LB, BOOLEAN, WHO_NOBODY, 0, 0,
-				    "false", NULL, NULL },
-	[ATTRIBUTE_DEREGISTRATION_DELAY] = { "deregistration_delay.timeout_seconds", TG,
-					     TYPE_NUMBER, WHO_ALL, 0, 3600, "300", NULL, NULL },
-	[ATTRIBUTE_DEREGISTRATION_TERMINATION] = {
-		"deregistration_delay.connection_termination.enabled", TG, BOOLEAN, WHO_ALL, 0, 0,
-		"false", "true", NULL },
-	[ATTRIBUTE_PRESERVE_CLIENT_IP] = { "preserve_client_ip.enabled", TG, BOOLEAN, WHO_TCP, 0,
-					   0, "false", "true", NULL },
-	[ATTRIBUTE_PROXY_PROTOCOL] = { "proxy_protocol_v2.enabled", TG, BOOLEAN, WHO_NOBODY, 0, 0,
-				       "false", NULL, NULL },
-	[ATTRIBUTE_STICKINESS] = { "stickiness.enabled", TG, BOOLEAN, WHO_ALL, 0, 0, "false", NULL,
-				   NULL },
-	[ATTRIBUTE_STICKINESS_TYPE] = { "stickiness.type", TG, TYPE_CHOICE, WHO_ALL, 0, 0,
-					"source_ip", NULL, "[app_cookie, lb_cookie, source_ip]" },
-	[ATTRIBUTE_GROUP_CROSS_ZONE] = { "load_balancing.cross_zone.enabled", TG, TYPE_CHOICE,
-					 WHO_ALL, 0, 0, "use_load_balancer_configuration", NULL,
-					 "[true, false, use_load_balancer_configuration]" },
-	[ATTRIBUTE_DNS_FAILOVER_COUNT] = {
-		"target_group_health.dns_failover.minimum_healthy_targets.count", TG,
-		TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 1000, "1", NULL, NULL },
-	[ATTRIBUTE_DNS_FAILOVER_PERCENTAGE] = {
-		"target_group_health.dns_failover.minimum_healthy_targets.percentage", TG,
-		TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 100, "off", NULL, NULL },
-	[ATTRIBUTE_ROUTING_FAILOVER_COUNT] = {
-		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", TG,
-		TYPE_NUMBER, WHO_ALL, 1, 1000, "1", NULL, NULL },
-	[ATTRIBUTE_ROUTING_FAILOVER_PERCENTAGE] = {
-		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
-		TG, TYPE_NUMBER_OR_OFF, WHO_ALL, 1, 100, "off", NULL, NULL },
-	[ATTRIBUTE_UNHEALTHY_TERMINATION] = {
-		"target_health_state.unhealthy.connection_termination.enabled", TG, BOOLEAN,
-		WHO_TCP, 0, 0, "true", "false", NULL },
-	[ATTRIBUTE_UNHEALTHY_DRAINING] = {
-		"target_health_state.unhealthy.draining_interval_seconds", TG, TYPE_NUMBER,
-		WHO_ALL, 0, 360000, "0", NULL, NULL },
-	[ATTRIBUTE_TCP_IDLE_TIMEOUT] = { "tcp.idle_timeout.seconds", ATTRIBUTE_OF_LISTENER,
-					 TYPE_NUMBER, WHO_ALL, 60, 6000, "350", NULL, NULL },
+	[ATTRIBUTE_LOGS_ENABLED] = {.key = "access_logs.s3.enabled",
+				    .owner = LB,
+				    .type = TYPE_BOOLEAN,
+				    .who = WHO_NOBODY,
+				    .standard = "false"},
+	[ATTRIBUTE_LOGS_BUCKET] = {.key = "access_logs.s3.bucket",
+				   .owner = LB,
+				   .type = TYPE_TEXT,
+				   .standard = ""},
+	[ATTRIBUTE_LOGS_PREFIX] = {.key = "access_logs.s3.prefix",
+				   .owner = LB,
+				   .type = TYPE_TEXT,
+				   .standard = ""},
+	[ATTRIBUTE_DELETION_PROTECTION] = {.key = "deletion_protection.enabled",
+					   .owner = LB,
+					   .type = TYPE_BOOLEAN,
+					   .standard = "false"},
+	[ATTRIBUTE_LB_CROSS_ZONE] = {.key = "load_balancing.cross_zone.enabled",
+				     .owner = LB,
+				     .type = TYPE_BOOLEAN,
+				     .standard = "false"},
+	[ATTRIBUTE_IPV6_DENY_IGW] = {.key = "ipv6.deny_all_igw_traffic",
+				     .owner = LB,
+				     .type = TYPE_BOOLEAN,
+				     .standard = "false",
+				     .standard_2 = "true"},
+	[ATTRIBUTE_ROUTING_POLICY] =
+		{.key = "dns_record.client_routing_policy",
+		 .owner = LB,
+		 .type = TYPE_CHOICE,
+		 .standard = "any_availability_zone",
+		 .choices = "[any_availability_zone, partial_availability_zone_affinity, "
+			    "availability_zone_affinity]"},
+	[ATTRIBUTE_SECONDARY_IPS] = {.key = "secondary_ips.auto_assigned.per_subnet",
+				     .owner = LB,
+				     .type = TYPE_NUMBER,
+				     .who = WHO_NOBODY,
+				     .min = 0,
+				     .max = 7,
+				     .standard = "0"},
+	[ATTRIBUTE_ZONAL_SHIFT] = {.key = "zonal_shift.config.enabled",
+				   .owner = LB,
+				   .type = TYPE_BOOLEAN,
+				   .who = WHO_NOBODY,
+				   .standard = "false"},
+	[ATTRIBUTE_DEREGISTRATION_DELAY] = {.key = "deregistration_delay.timeout_seconds",
+					    .owner = TG,
+					    .type = TYPE_NUMBER,
+					    .min = 0,
+					    .max = 3600,
+					    .standard = "300"},
+	[ATTRIBUTE_DEREGISTRATION_TERMINATION] =
+		{.key = "deregistration_delay.connection_termination.enabled",
+		 .owner = TG,
+		 .type = TYPE_BOOLEAN,
+		 .standard = "false",
+		 .standard_2 = "true"},
+	[ATTRIBUTE_PRESERVE_CLIENT_IP] = {.key = "preserve_client_ip.enabled",
+					  .owner = TG,
+					  .type = TYPE_BOOLEAN,
+					  .who = WHO_TCP,
+					  .standard = "false",
+					  .standard_2 = "true"},
+	[ATTRIBUTE_PROXY_PROTOCOL] = {.key = "proxy_protocol_v2.enabled",
+				      .owner = TG,
+				      .type = TYPE_BOOLEAN,
+				      .who = WHO_NOBODY,
+				      .standard = "false"},
+	[ATTRIBUTE_STICKINESS] = {.key = "stickiness.enabled",
+				  .owner = TG,
+				  .type = TYPE_BOOLEAN,
+				  .standard = "false"},
+	[ATTRIBUTE_STICKINESS_TYPE] = {.key = "stickiness.type",
+				       .owner = TG,
+				       .type = TYPE_CHOICE,
+				       .standard = "source_ip",
+				       .choices = "[app_cookie, lb_cookie, source_ip]"},
+	[ATTRIBUTE_GROUP_CROSS_ZONE] = {.key = "load_balancing.cross_zone.enabled",
+					.owner = TG,
+					.type = TYPE_CHOICE,
+					.standard = "use_load_balancer_configuration",
+					.choices =
+						"[true, false, use_load_balancer_configuration]"},
+	[ATTRIBUTE_DNS_FAILOVER_COUNT] =
+		{.key = "target_group_health.dns_failover.minimum_healthy_targets.count",
+		 .owner = TG,
+		 .type = TYPE_NUMBER_OR_OFF,
+		 .min = 1,
+		 .max = 1000,
+		 .standard = "1"},
+	[ATTRIBUTE_DNS_FAILOVER_PERCENTAGE] =
+		{.key = "target_group_health.dns_failover.minimum_healthy_targets.percentage",
+		 .owner = TG,
+		 .type = TYPE_NUMBER_OR_OFF,
+		 .min = 1,
+		 .max = 100,
+		 .standard = "off"},
+	[ATTRIBUTE_ROUTING_FAILOVER_COUNT] =
+		{.key = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
+		 .owner = TG,
+		 .type = TYPE_NUMBER,
+		 .min = 1,
+		 .max = 1000,
+		 .standard = "1"},
+	[ATTRIBUTE_ROUTING_FAILOVER_PERCENTAGE] =
+		{.key = "target_group_health.unhealthy_state_routing.minimum_healthy_targets."
+			"percentage",
+		 .owner = TG,
+		 .type = TYPE_NUMBER_OR_OFF,
+		 .min = 1,
+		 .max = 100,
+		 .standard = "off"},
+	[ATTRIBUTE_UNHEALTHY_TERMINATION] =
+		{.key = "target_health_state.unhealthy.connection_termination.enabled",
+		 .owner = TG,
+		 .type = TYPE_BOOLEAN,
+		 .who = WHO_TCP,
+		 .standard = "true",
+		 .standard_2 = "false"},
+	[ATTRIBUTE_UNHEALTHY_DRAINING] =
+		{.key = "target_health_state.unhealthy.draining_interval_seconds",
+		 .owner = TG,
+		 .type = TYPE_NUMBER,
+		 .min = 0,
+		 .max = 360000,
+		 .standard = "0"},
+	[ATTRIBUTE_TCP_IDLE_TIMEOUT] = {.key = "tcp.idle_timeout.seconds",
+					.owner = ATTRIBUTE_OF_LISTENER,
+					.type = TYPE_NUMBER,
+					.min = 60,
+					.max = 6000,
+					.standard = "350"},
 #undef LB
 #undef TG
-#undef BOOLEAN
 };
 _Static_assert(sizeof(definitions) / sizeof(definitions[0]) == ATTRIBUTE_COUNT, "one row each");
 
@@ -103,19 +176,19 @@ static const struct {
 	enum attribute_owner owner;
 	const char *prefix;
 } foreign[] = {
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "idle_timeout.timeout_seconds" },
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "client_keep_alive.seconds" },
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "routing.http" },
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "waf.fail_open.enabled" },
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "connection_logs.s3." },
-	{ ATTRIBUTE_OF_LOAD_BALANCER, "health_check_logs.s3." },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "slow_start.duration_seconds" },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "load_balancing.algorithm." },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "stickiness.lb_cookie." },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "stickiness.app_cookie." },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "lambda.multi_value_headers.enabled" },
-	{ ATTRIBUTE_OF_TARGET_GROUP, "target_failover." },
-	{ ATTRIBUTE_OF_LISTENER, "routing.http." },
+	{ATTRIBUTE_OF_LOAD_BALANCER, "idle_timeout.timeout_seconds"},
+	{ATTRIBUTE_OF_LOAD_BALANCER, "client_keep_alive.seconds"},
+	{ATTRIBUTE_OF_LOAD_BALANCER, "routing.http"},
+	{ATTRIBUTE_OF_LOAD_BALANCER, "waf.fail_open.enabled"},
+	{ATTRIBUTE_OF_LOAD_BALANCER, "connection_logs.s3."},
+	{ATTRIBUTE_OF_LOAD_BALANCER, "health_check_logs.s3."},
+	{ATTRIBUTE_OF_TARGET_GROUP, "slow_start.duration_seconds"},
+	{ATTRIBUTE_OF_TARGET_GROUP, "load_balancing.algorithm."},
+	{ATTRIBUTE_OF_TARGET_GROUP, "stickiness.lb_cookie."},
+	{ATTRIBUTE_OF_TARGET_GROUP, "stickiness.app_cookie."},
+	{ATTRIBUTE_OF_TARGET_GROUP, "lambda.multi_value_headers.enabled"},
+	{ATTRIBUTE_OF_TARGET_GROUP, "target_failover."},
+	{ATTRIBUTE_OF_LISTENER, "routing.http."},
 };
 
 static const char *const owner_names[] = {
@@ -136,7 +209,7 @@ static const char *standard(const struct attributes *attributes, const struct de
 			      ? attributes->internal
 			      : protocol_has_udp(attributes->protocol);
 
-	return second && def->standard_udp != NULL ? def->standard_udp : def->standard;
+	return second && def->standard_2 != NULL ? def->standard_2 : def->standard;
 }
 
 const char *attributes_get(const struct attributes *attributes, enum attribute attribute)
@@ -210,8 +283,8 @@ static int check_type(const struct definition *def, const char *value, const str
 	case TYPE_BOOLEAN:
 		if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
 			return 0;
-		return params_fail(params, "ValidationError",
-				   "'%s' must be one of [true, false]", def->key);
+		return params_fail(params, "ValidationError", "'%s' must be one of [true, false]",
+				   def->key);
 	case TYPE_NUMBER_OR_OFF:
 		if (strcmp(value, "off") == 0)
 			return 0;
@@ -226,7 +299,8 @@ static int check_type(const struct definition *def, const char *value, const str
 	case TYPE_CHOICE:
 		if (params_in_values(def->choices, value))
 			return 0;
-		name = def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type" : def->key;
+		name = def == &definitions[ATTRIBUTE_STICKINESS_TYPE] ? "Stickiness type"
+								      : def->key;
 		return params_fail(params, "ValidationError", "'%s' must be one of %s", name,
 				   def->choices);
 	case TYPE_TEXT:
@@ -393,10 +467,9 @@ json_t *attributes_describe(const struct attributes *attributes)
 
 		if (!applies(attributes, def))
 			continue;
-		if (json_array_append_new(list,
-					  json_pack("{s:s, s:s}", "Key", def->key, "Value",
-						    attributes_get(attributes,
-								   (enum attribute)i))) < 0) {
+		if (json_array_append_new(
+			    list, json_pack("{s:s, s:s}", "Key", def->key, "Value",
+					    attributes_get(attributes, (enum attribute)i))) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -407,7 +480,7 @@ json_t *attributes_describe(const struct attributes *attributes)
 int attributes_load(struct attributes *attributes, const json_t *changed)
 {
 	struct action_error error;
-	struct params params = { .object = changed, .error = &error };
+	struct params params = {.object = changed, .error = &error};
 	const char *key;
 	json_t *value;
 	int r;
@@ -417,7 +490,7 @@ int attributes_load(struct attributes *attributes, const json_t *changed)
 	attributes->changed = json_object();
 	if (attributes->changed == NULL)
 		return -ENOMEM;
-	json_object_foreach((json_t *)changed, key, value) {
+	json_object_foreach ((json_t *)changed, key, value) {
 		if (!json_is_string(value))
 			return -EBADMSG;
 		r = set(attributes, key, json_string_value(value), &params);

@@ -84,5 +84,5 @@ struct deadline *deadlines_first(const struct deadlines *deadlines)
 void deadlines_free(struct deadlines *deadlines)
 {
 	free(deadlines->heap);
-	*deadlines = (struct deadlines){ 0 };
+	*deadlines = (struct deadlines){0};
 }

@@ -4,20 +4,20 @@
 #include "control/model.h"
 
 static const struct health_text texts[HEALTH_STATE_COUNT] = {
-	[HEALTH_NOT_REGISTERED] = { "unused", "Target.NotRegistered",
-				    "Target is not registered to the target group" },
-	[HEALTH_DRAINING] = { "draining", "Target.DeregistrationInProgress",
-			      "Target deregistration is in progress" },
-	[HEALTH_GROUP_NOT_IN_USE] = { "unused", "Target.NotInUse",
-				      "Target group is not configured to receive traffic from the "
-				      "load balancer" },
-	[HEALTH_ZONE_NOT_ENABLED] = { "unused", "Target.NotInUse",
-				      "Target is in an Availability Zone that is not enabled for "
-				      "the load balancer" },
-	[HEALTH_IP_UNUSABLE] = { "unused", "Target.IpUnusable",
-				 "The IP address cannot be used as a target, as it is in use by a "
-				 "load balancer" },
-	[HEALTH_HEALTHY] = { "healthy", NULL, NULL },
+	[HEALTH_NOT_REGISTERED] = {"unused", "Target.NotRegistered",
+				   "Target is not registered to the target group"},
+	[HEALTH_DRAINING] = {"draining", "Target.DeregistrationInProgress",
+			     "Target deregistration is in progress"},
+	[HEALTH_GROUP_NOT_IN_USE] = {"unused", "Target.NotInUse",
+				     "Target group is not configured to receive traffic from the "
+				     "load balancer"},
+	[HEALTH_ZONE_NOT_ENABLED] = {"unused", "Target.NotInUse",
+				     "Target is in an Availability Zone that is not enabled for "
+				     "the load balancer"},
+	[HEALTH_IP_UNUSABLE] = {"unused", "Target.IpUnusable",
+				"The IP address cannot be used as a target, as it is in use by a "
+				"load balancer"},
+	[HEALTH_HEALTHY] = {"healthy", NULL, NULL},
 };
 
 struct health_text health_text(enum health_state state)

@@ -39,9 +39,9 @@ const char *model_format_time(int64_t time_ms, char text[MODEL_TIME_MAX])
 const char *model_load_balancer_arn(const struct model *model,
 				    const struct load_balancer *load_balancer, char text[ARN_MAX])
 {
-	struct arn arn = { .type = ARN_LOAD_BALANCER,
-			   .load_balancer_id = load_balancer->id,
-			   .id = load_balancer->id };
+	struct arn arn = {.type = ARN_LOAD_BALANCER,
+			  .load_balancer_id = load_balancer->id,
+			  .id = load_balancer->id};
 
 	memcpy(arn.name, load_balancer->name, sizeof(arn.name));
 	return arn_format(model->config, &arn, text);
@@ -50,9 +50,9 @@ const char *model_load_balancer_arn(const struct model *model,
 const char *model_listener_arn(const struct model *model, const struct listener *listener,
 			       char text[ARN_MAX])
 {
-	struct arn arn = { .type = ARN_LISTENER,
-			   .load_balancer_id = listener->load_balancer->id,
-			   .id = listener->id };
+	struct arn arn = {.type = ARN_LISTENER,
+			  .load_balancer_id = listener->load_balancer->id,
+			  .id = listener->id};
 
 	memcpy(arn.name, listener->load_balancer->name, sizeof(arn.name));
 	return arn_format(model->config, &arn, text);
@@ -61,7 +61,7 @@ const char *model_listener_arn(const struct model *model, const struct listener 
 const char *model_group_arn(const struct model *model, const struct group *group,
 			    char text[ARN_MAX])
 {
-	struct arn arn = { .type = ARN_TARGET_GROUP, .id = group->id };
+	struct arn arn = {.type = ARN_TARGET_GROUP, .id = group->id};
 
 	memcpy(arn.name, group->name, sizeof(arn.name));
 	return arn_format(model->config, &arn, text);
@@ -129,9 +129,9 @@ static void clear(struct model *model)
 	struct load_balancer *load_balancer, *load_balancer_next;
 	struct group *group, *group_next;
 
-	model_each(model->load_balancers, load_balancer, hh)
+	model_each (model->load_balancers, load_balancer, hh)
 		model_drop_load_balancer(model, load_balancer);
-	model_each(model->groups, group, hh)
+	model_each (model->groups, group, hh)
 		model_drop_group(model, group);
 	deadlines_free(&model->drains);
 	json_decref(model->events);
@@ -159,8 +159,7 @@ int model_open(const struct config *config, struct store *store, struct engine *
 		goto fail;
 	r = model_engine_reconcile(model, engine_error);
 	if (r < 0) {
-		snprintf(error, 512, "%s",
-			 engine_error[0] != '\0' ? engine_error : strerror(-r));
+		snprintf(error, 512, "%s", engine_error[0] != '\0' ? engine_error : strerror(-r));
 		goto fail;
 	}
 	*ret_model = model;
@@ -181,10 +180,10 @@ void model_close(struct model *model)
 /* Take memory and engine back to what the store holds. */
 static int reload(struct model *model)
 {
-	struct model next = { .config = model->config,
-			      .store = model->store,
-			      .engine = model->engine,
-			      .on = model->on };
+	struct model next = {.config = model->config,
+			     .store = model->store,
+			     .engine = model->engine,
+			     .on = model->on};
 	char error[512];
 	int r;
 
@@ -206,7 +205,7 @@ static void emit_events(struct model *model)
 	size_t i;
 
 	model->events = NULL;
-	json_array_foreach(events, i, event) {
+	json_array_foreach (events, i, event) {
 		if (model->on.emit != NULL)
 			model->on.emit(model->on.context, event);
 	}

@@ -27,7 +27,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define MODEL_ZONE_ALL (-1)	/* of a target: Availability Zone "all" */
+#define MODEL_ZONE_ALL (-1) /* of a target: Availability Zone "all" */
 #define MODEL_CHECK_PATH_MAX 1024
 #define MODEL_MATCHER_MAX 255
 #define MODEL_UDP_IDLE_TIMEOUT_S 120
@@ -98,8 +98,8 @@ struct group { /* a target group */
 	struct health_check check;
 	struct attributes attributes;
 	json_t *tags;
-	struct target *targets; /* by address and port; draining ones too */
-	unsigned int n_registered; /* targets without draining ones */
+	struct target *targets;		     /* by address and port; draining ones too */
+	unsigned int n_registered;	     /* targets without draining ones */
 	struct load_balancer *load_balancer; /* whose listeners use it; NULL: none */
 	unsigned int uses;		     /* by listeners */
 	struct group *prev, *next;	     /* in load_balancer->groups */
@@ -115,10 +115,10 @@ struct target_key {
 struct target {
 	struct target_key key;
 	struct group *group;
-	int zone;		    /* by place in the config, or MODEL_ZONE_ALL */
-	struct deadline drain;	    /* in model.drains while draining */
-	enum health_state health;   /* as last told to Watch clients and the engine */
-	UT_hash_handle hh;	    /* in group->targets */
+	int zone;		  /* by place in the config, or MODEL_ZONE_ALL */
+	struct deadline drain;	  /* in model.drains while draining */
+	enum health_state health; /* as last told to Watch clients and the engine */
+	UT_hash_handle hh;	  /* in group->targets */
 };
 
 struct model {
@@ -131,9 +131,9 @@ struct model {
 	struct group *groups, *groups_by_name;
 	struct vip *vips;
 	struct deadlines drains;
-	json_t *events;	 /* to emit when the turn is committed */
-	bool staged;	 /* the store or the engine has something to commit */
-	int failed;	 /* why the turn must be given up; 0: it must not */
+	json_t *events;		 /* to emit when the turn is committed */
+	bool staged;		 /* the store or the engine has something to commit */
+	int failed;		 /* why the turn must be given up; 0: it must not */
 	bool uncommitted_engine; /* the engine had no room for a table: try again later */
 };
 

@@ -132,7 +132,7 @@ int model_engine_refresh(struct model *model, struct group *group)
 	r = model_engine_put_group(model, group);
 	if (r < 0)
 		return model_give_up(model, r);
-	model_each(group->targets, target, hh) {
+	model_each (group->targets, target, hh) {
 		r = model_engine_put_target(model, target);
 		if (r < 0)
 			return r;
@@ -161,7 +161,7 @@ int model_engine_remove_listener(struct model *model, const struct listener *lis
 
 int model_engine_put_vip(struct model *model, const struct vip *vip)
 {
-	struct engine_vip out = { .address = vip->address, .zone = vip->zone };
+	struct engine_vip out = {.address = vip->address, .zone = vip->zone};
 
 	model->staged = true;
 	return engine_vip_put(model->engine, &out);
@@ -169,7 +169,7 @@ int model_engine_put_vip(struct model *model, const struct vip *vip)
 
 int model_engine_remove_vip(struct model *model, const struct vip *vip)
 {
-	struct engine_vip out = { .address = vip->address, .zone = vip->zone };
+	struct engine_vip out = {.address = vip->address, .zone = vip->zone};
 	int r = engine_vip_remove(model->engine, &out);
 
 	model->staged = true;
@@ -183,8 +183,8 @@ int model_engine_refresh_address(struct model *model, const struct in6_addr *add
 	int r = 0;
 
 	/* rare, and an index by address alone would cost every registration */
-	model_each(model->groups, group, hh) {
-		model_each(group->targets, target, hh) {
+	model_each (model->groups, group, hh) {
+		model_each (group->targets, target, hh) {
 			if (r == 0 && address_equal(&target->key.address, address))
 				r = model_engine_put_target(model, target);
 		}
@@ -198,7 +198,7 @@ static int put_vips(struct model *model, char error[ENGINE_ERROR_MAX])
 	char text[ADDRESS_TEXT_MAX];
 	int r;
 
-	model_each(model->vips, vip, hh) {
+	model_each (model->vips, vip, hh) {
 		r = model_engine_put_vip(model, vip);
 		if (r == 0)
 			continue;
@@ -218,10 +218,10 @@ static int put_groups(struct model *model, char error[ENGINE_ERROR_MAX])
 	struct engine_target out_target;
 	int r;
 
-	model_each(model->groups, group, hh) {
+	model_each (model->groups, group, hh) {
 		fill_group(group, &out);
 		r = engine_group_put(model->engine, group->id, &out);
-		model_each(group->targets, target, hh) {
+		model_each (group->targets, target, hh) {
 			if (r < 0)
 				break;
 			target->health = health_of(model, target);
@@ -243,7 +243,7 @@ static int put_listeners(struct model *model, char error[ENGINE_ERROR_MAX])
 	struct engine_listener out;
 	int r;
 
-	model_each(model->listeners, listener, hh) {
+	model_each (model->listeners, listener, hh) {
 		fill_listener(listener, &out);
 		r = engine_listener_put(model->engine, listener->id, &out);
 		if (r == 0)

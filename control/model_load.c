@@ -56,13 +56,13 @@ static int load_zones(const struct load *load, const char *key, const json_t *zo
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach((json_t *)zones, i, entry) {
+	json_array_foreach ((json_t *)zones, i, entry) {
 		const char *name, *v4, *v6 = NULL;
 		struct load_balancer_zone *zone;
 		int place, r;
 
-		if (json_unpack(entry, "{s:s, s:s, s?s}", "Name", &name, "IPv4", &v4, "IPv6",
-				&v6) < 0)
+		if (json_unpack(entry, "{s:s, s:s, s?s}", "Name", &name, "IPv4", &v4, "IPv6", &v6) <
+		    0)
 			return fail_key(load, key, "a zone does not parse");
 		place = zone_named(load->model, name);
 		if (place < 0) {
@@ -78,8 +78,8 @@ static int load_zones(const struct load *load, const char *key, const json_t *zo
 		zone->enabled = true;
 		r = load_vip(load->model, load_balancer, &zone->v4, (unsigned int)place, v4, true);
 		if (r == 0 && load_balancer->dualstack)
-			r = load_vip(load->model, load_balancer, &zone->v6, (unsigned int)place,
-				     v6, false);
+			r = load_vip(load->model, load_balancer, &zone->v6, (unsigned int)place, v6,
+				     false);
 		if (r < 0)
 			return r == -EBADMSG ? fail_key(load, key, "a VIP is wrong or taken") : r;
 	}
@@ -259,7 +259,7 @@ static bool unpack_forward(const struct model *model, const json_t *groups,
 	if (!json_is_array(groups) || json_array_size(groups) < 1 ||
 	    json_array_size(groups) > QUOTA_ACTION_GROUPS)
 		return false;
-	json_array_foreach((json_t *)groups, i, entry) {
+	json_array_foreach ((json_t *)groups, i, entry) {
 		const char *text;
 		struct group *group;
 		uint64_t id;
@@ -346,7 +346,7 @@ static int load_document(void *context, const char *key, json_t *document)
 
 int model_store_load(struct model *model, char error[512])
 {
-	struct load load = { .model = model, .listeners = json_object(), .error = error };
+	struct load load = {.model = model, .listeners = json_object(), .error = error};
 	const char *key;
 	json_t *document;
 	int r;
@@ -356,7 +356,7 @@ int model_store_load(struct model *model, char error[512])
 	snprintf(error, 512, "store: a document does not parse");
 	r = store_load(model->store, load_document, &load);
 	/* a listener may have been changed to forward to a group younger than itself */
-	json_object_foreach(load.listeners, key, document) {
+	json_object_foreach (load.listeners, key, document) {
 		if (r == 0)
 			r = load_listener(&load, key, document);
 	}

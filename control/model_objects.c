@@ -53,7 +53,7 @@ struct group *model_group_named(const struct model *model, const char *name)
 struct target *model_target(const struct group *group, const struct in6_addr *address,
 			    uint16_t port)
 {
-	struct target_key key = { .address = *address, .port = port };
+	struct target_key key = {.address = *address, .port = port};
 	struct target *found;
 
 	HASH_FIND(hh, group->targets, &key, sizeof(key), found);
@@ -80,7 +80,7 @@ void model_drop_vip(struct model *model, struct vip *vip)
 		return;
 	if (vip->hh.tbl != NULL)
 		HASH_DELETE(hh, model->vips, vip);
-	*vip = (struct vip){ 0 };
+	*vip = (struct vip){0};
 }
 
 int model_add_load_balancer(struct model *model, struct load_balancer *load_balancer)
@@ -110,7 +110,7 @@ void model_drop_load_balancer(struct model *model, struct load_balancer *load_ba
 {
 	struct listener *listener, *listener_next;
 
-	model_each(load_balancer->listeners, listener, hh_port)
+	model_each (load_balancer->listeners, listener, hh_port)
 		model_drop_listener(model, listener);
 	for (unsigned int i = 0; i < ENGINE_MAX_ZONES; i++) {
 		model_drop_vip(model, &load_balancer->zones[i].v4);
@@ -205,7 +205,7 @@ void model_drop_group(struct model *model, struct group *group)
 {
 	struct target *target, *target_next;
 
-	model_each(group->targets, target, hh)
+	model_each (group->targets, target, hh)
 		model_drop_target(model, target);
 	HASH_DELETE(hh_name, model->groups_by_name, group);
 	HASH_DELETE(hh, model->groups, group);
@@ -295,7 +295,7 @@ unsigned int model_count_targets(const struct load_balancer *load_balancer)
 	const struct group *group;
 	unsigned int n = 0;
 
-	DL_FOREACH(load_balancer->groups, group)
+	DL_FOREACH (load_balancer->groups, group)
 		n += group->n_registered;
 	return n;
 }

@@ -58,11 +58,11 @@ int model_store_save_load_balancer(struct model *model, const struct load_balanc
 		if (!zone->enabled)
 			continue;
 		json_array_append_new(
-			zones, json_pack("{s:s, s:s, s:s*}", "Name", model->config->zones[i].name,
-					 "IPv4", address_format(&zone->v4.address, v4), "IPv6",
-					 load_balancer->dualstack
-						 ? address_format(&zone->v6.address, v6)
-						 : NULL));
+			zones,
+			json_pack("{s:s, s:s, s:s*}", "Name", model->config->zones[i].name, "IPv4",
+				  address_format(&zone->v4.address, v4), "IPv6",
+				  load_balancer->dualstack ? address_format(&zone->v6.address, v6)
+							   : NULL));
 	}
 	return save(model, key_of("lb", load_balancer->id, key),
 		    json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o}", "Name", load_balancer->name,
@@ -113,8 +113,8 @@ int model_store_save_group(struct model *model, const struct group *group)
 
 int model_store_save_target(struct model *model, const struct target *target)
 {
-	const char *zone = target->zone == MODEL_ZONE_ALL ? "all"
-							  : model->config->zones[target->zone].name;
+	const char *zone =
+		target->zone == MODEL_ZONE_ALL ? "all" : model->config->zones[target->zone].name;
 	json_t *document = json_pack("{s:s}", "Zone", zone);
 	char key[KEY_MAX];
 

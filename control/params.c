@@ -92,7 +92,7 @@ int params_only(const struct params *params, const char *names)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)params->object, key, value) {
+	json_object_foreach ((json_t *)params->object, key, value) {
 		char shown[VALUE_SHOWN_MAX];
 
 		if (strchr(key, ' ') == NULL && in_names(names, key))
@@ -239,7 +239,7 @@ int params_object(const struct params *params, const char *name, struct params *
 		return 0;
 	if (!json_is_object(value))
 		return fail_type(params, name, "Structure");
-	*ret_inner = (struct params){ .object = value, .error = params->error };
+	*ret_inner = (struct params){.object = value, .error = params->error};
 	snprintf(ret_inner->path, sizeof(ret_inner->path), "%.*s", PARAMS_PATH_MAX - 1,
 		 member_path(params, name, path));
 	return 0;
@@ -251,7 +251,7 @@ int params_entry(const struct params *params, const char *name, const json_t *li
 	const json_t *value = json_array_get(list, index);
 	char path[PARAMS_PATH_MAX + NAME_MAX_BYTES];
 
-	*ret_entry = (struct params){ .object = value, .error = params->error };
+	*ret_entry = (struct params){.object = value, .error = params->error};
 	snprintf(ret_entry->path, sizeof(ret_entry->path), "%.80s.%zu.member",
 		 member_path(params, name, path), index + 1);
 	if (json_is_object(value))

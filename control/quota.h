@@ -10,8 +10,8 @@
 #include "dataplane/engine.h"
 
 #define QUOTA_LOAD_BALANCERS 50
-#define QUOTA_LISTENERS 50	 /* per load balancer */
-#define QUOTA_TARGETS 3000	 /* per load balancer */
+#define QUOTA_LISTENERS 50 /* per load balancer */
+#define QUOTA_TARGETS 3000 /* per load balancer */
 #define QUOTA_GROUP_TARGETS ENGINE_MAX_GROUP_TARGETS
 #define QUOTA_GROUPS 3000
 #define QUOTA_ACTION_GROUPS ENGINE_MAX_WEIGHTED

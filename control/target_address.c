@@ -9,11 +9,12 @@
 static const struct {
 	in_addr_t network;
 	unsigned int length;
-} private_ranges[] = { /* NLB takes "ip" targets outside its VPC from these alone */
-	{ 0x0a000000, 8 },   /* 10.0.0.0/8 */
-	{ 0x64400000, 10 },  /* 100.64.0.0/10 */
-	{ 0xac100000, 12 },  /* 172.16.0.0/12 */
-	{ 0xc0a80000, 16 },  /* 192.168.0.0/16 */
+} private_ranges[] = {
+	/* NLB takes "ip" targets outside its VPC from these alone */
+	{0x0a000000, 8},  /* 10.0.0.0/8 */
+	{0x64400000, 10}, /* 100.64.0.0/10 */
+	{0xac100000, 12}, /* 172.16.0.0/12 */
+	{0xc0a80000, 16}, /* 192.168.0.0/16 */
 };
 
 static bool is_private(const struct in6_addr *address)

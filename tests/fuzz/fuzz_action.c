@@ -74,10 +74,10 @@ static json_t *pick(struct tape *tape, const char *const *texts, unsigned int n)
 }
 
 /* One of the texts; a sane call takes of the first @n_sane. */
-#define PICK(tape, n_sane, ...)                                                               \
-	pick(tape, (const char *const[]){ __VA_ARGS__ },                                     \
-	     (tape)->sane ? (n_sane)                                                         \
-			  : sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define PICK(tape, n_sane, ...)                        \
+	pick(tape, (const char *const[]){__VA_ARGS__}, \
+	     (tape)->sane ? (n_sane)                   \
+			  : sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static json_t *an_arn(struct tape *tape, unsigned int kind)
 {
@@ -167,7 +167,7 @@ static json_t *a_list(struct tape *tape, const char *entry, unsigned int max)
 
 static json_t *a_port(struct tape *tape)
 {
-	static const int ports[] = { 80, 81, 53, 5, 0, 1, 65535, 65536, -1, 999 };
+	static const int ports[] = {80, 81, 53, 5, 0, 1, 65535, 65536, -1, 999};
 
 	return json_integer(ports[take(tape, tape->sane ? 4 : 10)]);
 }
@@ -178,23 +178,23 @@ static json_t *an_attribute(struct tape *tape)
 	static const struct {
 		const char *key, *value;
 	} all[] = {
-		{ "deregistration_delay.timeout_seconds", "0" },
-		{ "deregistration_delay.timeout_seconds", "60" },
-		{ "deregistration_delay.connection_termination.enabled", "true" },
-		{ "stickiness.enabled", "true" },
-		{ "stickiness.enabled", "false" },
-		{ "preserve_client_ip.enabled", "true" },
-		{ "load_balancing.cross_zone.enabled", "true" },
-		{ "load_balancing.cross_zone.enabled", "false" },
-		{ "load_balancing.cross_zone.enabled", "use_load_balancer_configuration" },
-		{ "deletion_protection.enabled", "true" },
-		{ "deletion_protection.enabled", "false" },
-		{ "tcp.idle_timeout.seconds", "60" },
-		{ "target_health_state.unhealthy.connection_termination.enabled", "false" },
-		{ "target_health_state.unhealthy.draining_interval_seconds", "1" },
-		{ "target_group_health.dns_failover.minimum_healthy_targets.count", "off" },
-		{ "routing.http2.enabled", "true" },
-		{ "a", "b" },
+		{"deregistration_delay.timeout_seconds", "0"},
+		{"deregistration_delay.timeout_seconds", "60"},
+		{"deregistration_delay.connection_termination.enabled", "true"},
+		{"stickiness.enabled", "true"},
+		{"stickiness.enabled", "false"},
+		{"preserve_client_ip.enabled", "true"},
+		{"load_balancing.cross_zone.enabled", "true"},
+		{"load_balancing.cross_zone.enabled", "false"},
+		{"load_balancing.cross_zone.enabled", "use_load_balancer_configuration"},
+		{"deletion_protection.enabled", "true"},
+		{"deletion_protection.enabled", "false"},
+		{"tcp.idle_timeout.seconds", "60"},
+		{"target_health_state.unhealthy.connection_termination.enabled", "false"},
+		{"target_health_state.unhealthy.draining_interval_seconds", "1"},
+		{"target_group_health.dns_failover.minimum_healthy_targets.count", "off"},
+		{"routing.http2.enabled", "true"},
+		{"a", "b"},
 	};
 	unsigned int i = take(tape, sizeof(all) / sizeof(all[0]));
 	json_t *entry = json_pack("{s:s, s:s}", "Key", all[i].key, "Value", all[i].value);
@@ -211,22 +211,22 @@ static const struct {
 	const char *member, *entry; /* of a list: the members of its objects, or one name */
 	unsigned int max;	    /* entries of a sane one */
 } lists[] = {
-	{ "Targets", "Id Port", 4 },
-	{ "Targets", "Id AvailabilityZone", 4 },
-	{ "Attributes", "Attribute", 2 },
-	{ "Tags", "Key Value", 2 },
-	{ "Subnets", "SubnetId", 1 },
-	{ "SubnetMappings", "SubnetId", 2 },
-	{ "SubnetMappings", "SubnetId PrivateIPv4Address IPv6Address", 1 },
-	{ "DefaultActions", "Type TargetGroupArn", 1 },
-	{ "DefaultActions", "Type ForwardConfig", 1 },
-	{ "TargetGroups", TUPLES, 2 },
-	{ "ResourceArns", "AnyArn", 3 },
-	{ "LoadBalancerArns", "LoadBalancerArn", 2 },
-	{ "TargetGroupArns", "TargetGroupArn", 2 },
-	{ "ListenerArns", "ListenerArn", 2 },
-	{ "Names", "Name", 1 },
-	{ "TagKeys", "Key", 2 },
+	{"Targets", "Id Port", 4},
+	{"Targets", "Id AvailabilityZone", 4},
+	{"Attributes", "Attribute", 2},
+	{"Tags", "Key Value", 2},
+	{"Subnets", "SubnetId", 1},
+	{"SubnetMappings", "SubnetId", 2},
+	{"SubnetMappings", "SubnetId PrivateIPv4Address IPv6Address", 1},
+	{"DefaultActions", "Type TargetGroupArn", 1},
+	{"DefaultActions", "Type ForwardConfig", 1},
+	{"TargetGroups", TUPLES, 2},
+	{"ResourceArns", "AnyArn", 3},
+	{"LoadBalancerArns", "LoadBalancerArn", 2},
+	{"TargetGroupArns", "TargetGroupArn", 2},
+	{"ListenerArns", "ListenerArn", 2},
+	{"Names", "Name", 1},
+	{"TagKeys", "Key", 2},
 };
 
 #define N_LISTS (sizeof(lists) / sizeof(lists[0]))
@@ -241,9 +241,8 @@ static json_t *text_of(struct tape *tape, const char *member)
 		return PICK(tape, 1, "ipv4", "ipv6", "dualstack", "x");
 	if (strcmp(member, "Id") == 0)
 		return PICK(tape, 4, "10.0.1.5", "10.0.1.6", "10.0.2.5", "10.0.2.6", "10.9.1.0",
-			    "172.16.0.1",
-			    "10.9.1.1", "10.9.1.8", "fd00:1::5", "fd77::1", "8.8.8.8", "::1",
-			    "i-1", "");
+			    "172.16.0.1", "10.9.1.1", "10.9.1.8", "fd00:1::5", "fd77::1", "8.8.8.8",
+			    "::1", "i-1", "");
 	if (strcmp(member, "AvailabilityZone") == 0)
 		return PICK(tape, 2, "a", "b", "all", "c");
 	if (strcmp(member, "SubnetId") == 0)
@@ -311,45 +310,45 @@ static json_t *value_of(struct tape *tape, const char *member)
 static const struct {
 	const char *name, *members;
 } calls[] = {
-	{ "CreateLoadBalancer", "Name Subnets" },
-	{ "CreateLoadBalancer", "Name SubnetMappings IpAddressType Scheme Type Tags" },
-	{ "CreateTargetGroup", "Name Protocol Port" },
-	{ "CreateTargetGroup",
-	  "Name Protocol Port IpAddressType HealthCheckProtocol HealthCheckPort HealthCheckPath "
-	  "HealthCheckIntervalSeconds HealthCheckTimeoutSeconds Matcher Tags" },
-	{ "CreateListener", "LoadBalancerArn Protocol Port DefaultActions" },
-	{ "CreateListener", "LoadBalancerArn Protocol Port DefaultActions Tags" },
-	{ "RegisterTargets", "TargetGroupArn Targets" },
-	{ "RegisterTargets", "TargetGroupArn Targets" },
-	{ "DeregisterTargets", "TargetGroupArn Targets" },
-	{ "DescribeTargetHealth", "TargetGroupArn Targets" },
-	{ "ModifyListener", "ListenerArn Port" },
-	{ "ModifyListener", "ListenerArn Port Protocol DefaultActions" },
-	{ "ModifyTargetGroup", "TargetGroupArn HealthCheckProtocol HealthCheckPath" },
-	{ "ModifyTargetGroupAttributes", "TargetGroupArn Attributes" },
-	{ "ModifyLoadBalancerAttributes", "LoadBalancerArn Attributes" },
-	{ "ModifyListenerAttributes", "ListenerArn Attributes" },
-	{ "DescribeTargetGroupAttributes", "TargetGroupArn" },
-	{ "DescribeLoadBalancerAttributes", "LoadBalancerArn" },
-	{ "DescribeListenerAttributes", "ListenerArn" },
-	{ "SetSubnets", "LoadBalancerArn SubnetMappings IpAddressType" },
-	{ "SetSubnets", "LoadBalancerArn Subnets" },
-	{ "SetIpAddressType", "LoadBalancerArn IpAddressType" },
-	{ "DeleteListener", "ListenerArn" },
-	{ "DeleteLoadBalancer", "LoadBalancerArn" },
-	{ "DeleteTargetGroup", "TargetGroupArn" },
-	{ "DescribeLoadBalancers", "PageSize" },
-	{ "DescribeLoadBalancers", "LoadBalancerArns" },
-	{ "DescribeTargetGroups", "Names" },
-	{ "DescribeTargetGroups", "TargetGroupArns LoadBalancerArn PageSize" },
-	{ "DescribeListeners", "LoadBalancerArn PageSize" },
-	{ "DescribeListeners", "ListenerArns" },
-	{ "AddTags", "ResourceArns Tags" },
-	{ "RemoveTags", "ResourceArns TagKeys" },
-	{ "DescribeTags", "ResourceArns" },
-	{ "DescribeAccountLimits", "PageSize" },
-	{ "DescribeMetrics", "PageSize" },
-	{ "NoSuchAction", "Name" },
+	{"CreateLoadBalancer", "Name Subnets"},
+	{"CreateLoadBalancer", "Name SubnetMappings IpAddressType Scheme Type Tags"},
+	{"CreateTargetGroup", "Name Protocol Port"},
+	{"CreateTargetGroup",
+	 "Name Protocol Port IpAddressType HealthCheckProtocol HealthCheckPort HealthCheckPath "
+	 "HealthCheckIntervalSeconds HealthCheckTimeoutSeconds Matcher Tags"},
+	{"CreateListener", "LoadBalancerArn Protocol Port DefaultActions"},
+	{"CreateListener", "LoadBalancerArn Protocol Port DefaultActions Tags"},
+	{"RegisterTargets", "TargetGroupArn Targets"},
+	{"RegisterTargets", "TargetGroupArn Targets"},
+	{"DeregisterTargets", "TargetGroupArn Targets"},
+	{"DescribeTargetHealth", "TargetGroupArn Targets"},
+	{"ModifyListener", "ListenerArn Port"},
+	{"ModifyListener", "ListenerArn Port Protocol DefaultActions"},
+	{"ModifyTargetGroup", "TargetGroupArn HealthCheckProtocol HealthCheckPath"},
+	{"ModifyTargetGroupAttributes", "TargetGroupArn Attributes"},
+	{"ModifyLoadBalancerAttributes", "LoadBalancerArn Attributes"},
+	{"ModifyListenerAttributes", "ListenerArn Attributes"},
+	{"DescribeTargetGroupAttributes", "TargetGroupArn"},
+	{"DescribeLoadBalancerAttributes", "LoadBalancerArn"},
+	{"DescribeListenerAttributes", "ListenerArn"},
+	{"SetSubnets", "LoadBalancerArn SubnetMappings IpAddressType"},
+	{"SetSubnets", "LoadBalancerArn Subnets"},
+	{"SetIpAddressType", "LoadBalancerArn IpAddressType"},
+	{"DeleteListener", "ListenerArn"},
+	{"DeleteLoadBalancer", "LoadBalancerArn"},
+	{"DeleteTargetGroup", "TargetGroupArn"},
+	{"DescribeLoadBalancers", "PageSize"},
+	{"DescribeLoadBalancers", "LoadBalancerArns"},
+	{"DescribeTargetGroups", "Names"},
+	{"DescribeTargetGroups", "TargetGroupArns LoadBalancerArn PageSize"},
+	{"DescribeListeners", "LoadBalancerArn PageSize"},
+	{"DescribeListeners", "ListenerArns"},
+	{"AddTags", "ResourceArns Tags"},
+	{"RemoveTags", "ResourceArns TagKeys"},
+	{"DescribeTags", "ResourceArns"},
+	{"DescribeAccountLimits", "PageSize"},
+	{"DescribeMetrics", "PageSize"},
+	{"NoSuchAction", "Name"},
 };
 
 static void check_answer(int r, json_t *result, const struct action_error *error)
@@ -376,7 +375,7 @@ static void run_call(struct tape *tape)
 {
 	unsigned int which = take(tape, sizeof(calls) / sizeof(calls[0]));
 	json_t *params, *result = NULL;
-	struct action_error error = { 0 };
+	struct action_error error = {0};
 	int r;
 
 	tape->sane = take(tape, 4) != 3;
@@ -458,7 +457,7 @@ static void check_invariants(void)
 
 static void open_engine(void)
 {
-	const struct engine_events events = { 0 };
+	const struct engine_events events = {0};
 	char error[ENGINE_ERROR_MAX];
 
 	if (engine_open(&rig.config->engine, &events, &rig.engine, error) < 0)
@@ -509,7 +508,7 @@ static void reopen(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct tape tape = { data, size, false };
+	struct tape tape = {data, size, false};
 
 	if (rig.config == NULL)
 		open_rig();

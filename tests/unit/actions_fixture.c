@@ -37,7 +37,7 @@ static void remember_event(void *context, json_t *event)
 
 int open_model(struct fixture *f)
 {
-	struct model_events events = { .context = f, .emit = remember_event };
+	struct model_events events = {.context = f, .emit = remember_event};
 	char error[512] = "";
 	int r = model_open(f->config, f->store, f->engine, &events, &f->model, error);
 
@@ -214,8 +214,8 @@ const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name, const
 		      name, protocol);
 }
 
-const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb,
-			 const char *protocol, int port, const char *tg)
+const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb, const char *protocol,
+			 int port, const char *tg)
 {
 	return create(f, arn, "Listeners.0.ListenerArn", "CreateListener",
 		      "{'LoadBalancerArn': '%s', 'Protocol': '%s', 'Port': %d, "

@@ -68,8 +68,8 @@ const char *create(struct fixture *f, char arn[ARN_MAX], const char *path, const
 		   const char *format, ...) __attribute__((format(printf, 5, 6)));
 const char *new_lb(struct fixture *f, char arn[ARN_MAX], const char *name);
 const char *new_tg(struct fixture *f, char arn[ARN_MAX], const char *name, const char *protocol);
-const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb,
-			 const char *protocol, int port, const char *tg);
+const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb, const char *protocol,
+			 int port, const char *tg);
 
 /* The id at the end of an ARN. */
 uint64_t id_of(const char *arn);

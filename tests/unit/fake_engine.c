@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EACH(head, it) HASH_ITER(hh, head, it, it##_next)
+#define EACH(head, it) HASH_ITER (hh, head, it, it##_next)
 
 struct engine *fake_engine_new(void)
 {
@@ -25,25 +25,29 @@ static void clear_unseen(struct engine *engine)
 	struct fake_listener *listener, *listener_next;
 	struct fake_vip *vip, *vip_next;
 
-	EACH(engine->listeners, listener) {
+	EACH(engine->listeners, listener)
+	{
 		if (!listener->seen) {
 			HASH_DEL(engine->listeners, listener);
 			free(listener);
 		}
 	}
-	EACH(engine->targets, target) {
+	EACH(engine->targets, target)
+	{
 		if (!target->seen) {
 			HASH_DEL(engine->targets, target);
 			free(target);
 		}
 	}
-	EACH(engine->groups, group) {
+	EACH(engine->groups, group)
+	{
 		if (!group->seen) {
 			HASH_DEL(engine->groups, group);
 			free(group);
 		}
 	}
-	EACH(engine->vips, vip) {
+	EACH(engine->vips, vip)
+	{
 		if (!vip->seen) {
 			HASH_DEL(engine->vips, vip);
 			free(vip);
@@ -59,13 +63,13 @@ void engine_reconcile_begin(struct engine *engine)
 	struct fake_vip *vip, *vip_next;
 
 	EACH(engine->listeners, listener)
-		listener->seen = false;
+	listener->seen = false;
 	EACH(engine->targets, target)
-		target->seen = false;
+	target->seen = false;
 	EACH(engine->groups, group)
-		group->seen = false;
+	group->seen = false;
 	EACH(engine->vips, vip)
-		vip->seen = false;
+	vip->seen = false;
 }
 
 int engine_reconcile_end(struct engine *engine, char error[ENGINE_ERROR_MAX])
@@ -102,7 +106,7 @@ const struct fake_listener *fake_engine_listener(const struct engine *engine, ui
 static struct fake_target *find_target(const struct engine *engine, uint64_t group_id,
 				       const struct in6_addr *address, uint16_t port)
 {
-	struct fake_target key = { .key = { group_id, *address, port } }, *target;
+	struct fake_target key = {.key = {group_id, *address, port}}, *target;
 
 	HASH_FIND(hh, engine->targets, &key.key, sizeof(key.key), target);
 	return target;
@@ -179,11 +183,13 @@ int engine_group_remove(struct engine *engine, uint64_t group_id)
 	HASH_FIND(hh, engine->groups, &group_id, sizeof(group_id), found);
 	if (found == NULL)
 		return -ENOENT;
-	EACH(engine->listeners, listener) {
+	EACH(engine->listeners, listener)
+	{
 		for (unsigned int i = 0; i < listener->listener.n_groups; i++)
 			assert(listener->listener.groups[i].group_id != group_id);
 	}
-	EACH(engine->targets, target) {
+	EACH(engine->targets, target)
+	{
 		if (target->key.group_id == group_id) {
 			HASH_DEL(engine->targets, target);
 			free(target);
@@ -250,7 +256,8 @@ int engine_listener_put(struct engine *engine, uint64_t listener_id,
 		if (fake_engine_group(engine, listener->groups[i].group_id) == NULL)
 			return -ENOENT;
 	}
-	EACH(engine->listeners, other) {
+	EACH(engine->listeners, other)
+	{
 		if (other->id != listener_id && other->listener.port == listener->port &&
 		    address_equal(&other->listener.vips[0].address, &listener->vips[0].address))
 			return -EEXIST;

@@ -3,7 +3,7 @@
 #include "tests/unit/fake_engine.c"
 
 #define FORWARD "'DefaultActions': [{'Type': 'forward', 'TargetGroupArn': '%s'}]"
-#define WEIGHTED                                                                             \
+#define WEIGHTED \
 	"'DefaultActions': [{'Type': 'forward', 'ForwardConfig': {'TargetGroups': [%s]%s}}]"
 
 static void a_listener_is_shown_in_both_forms(void **state)
@@ -57,7 +57,9 @@ static void weighted_groups_reach_the_engine(void **state)
 	for (int i = 0; i < 5; i++)
 		snprintf(tuples + strlen(tuples), sizeof(tuples) - strlen(tuples),
 			 "%s{'TargetGroupArn': '%s', 'Weight': %d}", i > 0 ? ", " : "", tg[i],
-			 i == 0 ? 0 : i == 4 ? 999 : i);
+			 i == 0	  ? 0
+			 : i == 4 ? 999
+				  : i);
 	r = call(f, "CreateListener",
 		 "{'LoadBalancerArn': '%s', 'Protocol': 'TCP', 'Port': 80, " WEIGHTED "}", lb,
 		 tuples,
@@ -88,8 +90,8 @@ static void wrong_parameters_are_refused_as_the_reference_says(void **state)
 	new_lb(f, lb, "web");
 	new_tg(f, tcp, "tcp", "TCP");
 	new_tg(f, udp, "udp", "UDP");
-#define TRY(code, format, ...)                                                               \
-	call_fails(f, code, "CreateListener", "{'LoadBalancerArn': '%s', " format "}", lb,   \
+#define TRY(code, format, ...)                                                             \
+	call_fails(f, code, "CreateListener", "{'LoadBalancerArn': '%s', " format "}", lb, \
 		   __VA_ARGS__)
 	TRY("ValidationError", "'Protocol': 'TCP', " FORWARD, tcp);
 	assert_string_equal(f->error.message, "A listener port must be specified");
@@ -272,9 +274,9 @@ static void sticky_groups_need_a_sticky_action(void **state)
 	new_lb(f, lb, "web");
 	new_tg(f, one, "one", "TCP");
 	new_tg(f, two, "two", "TCP");
-#define STICKY(tg)                                                             \
-	"{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'stickiness.enabled', 'Value': "    \
-	"'true'}]}",                                                                         \
+#define STICKY(tg)                                                                        \
+	"{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'stickiness.enabled', 'Value': " \
+	"'true'}]}",                                                                      \
 		tg
 	CALL(f, "ModifyTargetGroupAttributes", STICKY(one));
 	snprintf(tuples, sizeof(tuples), "{'TargetGroupArn': '%s'}, {'TargetGroupArn': '%s'}", one,
@@ -296,8 +298,7 @@ static void sticky_groups_need_a_sticky_action(void **state)
 	CALL(f, "CreateListener",
 	     "{'LoadBalancerArn': '%s', 'Protocol': 'TCP', 'Port': 80, " WEIGHTED "}", lb, tuples,
 	     "");
-	call_fails(f, "InvalidConfigurationRequest", "ModifyTargetGroupAttributes",
-		   STICKY(two));
+	call_fails(f, "InvalidConfigurationRequest", "ModifyTargetGroupAttributes", STICKY(two));
 	fixture_free(f);
 }
 
@@ -329,9 +330,9 @@ static void describing_needs_exactly_one_selector(void **state)
 	call_fails(f, "ListenerNotFound", "DeleteListener", "{'ListenerArn': '%s'}", ls[1]);
 	call_fails(f, "ListenerNotFound", "DescribeListeners", "{'ListenerArns': ['%s']}", ls[1]);
 	assert_string_equal(f->error.message, "One or more listeners not found");
-	assert_string_equal(text_at(json_array_get(f->events, json_array_size(f->events) - 1),
-				    "Event"),
-			    "ListenerDeleted");
+	assert_string_equal(
+		text_at(json_array_get(f->events, json_array_size(f->events) - 1), "Event"),
+		"ListenerDeleted");
 	fixture_free(f);
 }
 

@@ -251,8 +251,7 @@ static void describing_finds_by_arn_and_name_and_pages(void **state)
 	call_fails(f, "ValidationError", "DescribeLoadBalancers", "{'PageSize': 0}");
 	call_fails(f, "ValidationError", "DescribeLoadBalancers", "{'PageSize': 401}");
 	call_fails(f, "ValidationError", "DescribeLoadBalancers", "{'Marker': 'zz'}");
-	call_fails(f, "ValidationError", "DescribeLoadBalancers",
-		   "{'Marker': '0000000000000001'}");
+	call_fails(f, "ValidationError", "DescribeLoadBalancers", "{'Marker': '0000000000000001'}");
 	fixture_free(f);
 }
 
@@ -293,8 +292,7 @@ static void deletion_takes_listeners_along_and_forgives_strangers(void **state)
 	assert_int_equal(fake_engine_group(f->engine, id_of(tg))->group.zones, 0);
 	assert_string_equal(health(f, tg, "10.0.1.5", h), "unused/Target.NotInUse");
 	CALL(f, "DeleteLoadBalancer", "{'LoadBalancerArn': '%s'}", lb);
-	call_fails(f, "LoadBalancerNotFound", "DescribeListeners", "{'LoadBalancerArn': '%s'}",
-		   lb);
+	call_fails(f, "LoadBalancerNotFound", "DescribeListeners", "{'LoadBalancerArn': '%s'}", lb);
 	call_fails(f, "ValidationError", "DeleteLoadBalancer", "{'LoadBalancerArn': 'web'}");
 	call_fails(f, "ValidationError", "DeleteLoadBalancer", "{}");
 	fixture_free(f);
@@ -391,10 +389,10 @@ static void cross_zone_widens_what_targets_serve(void **state)
 	     "'AvailabilityZone': 'all'}]}",
 	     tg);
 #define ZONES(address) fake_engine_target(f->engine, id_of(tg), address, 8080)->zones
-#define SET(what, arn, value)                                                                \
-	CALL(f, "Modify" what "Attributes",                                                  \
-	     "{'" what "Arn': '%s', 'Attributes': [{'Key': "                                 \
-	     "'load_balancing.cross_zone.enabled', 'Value': '%s'}]}",                        \
+#define SET(what, arn, value)                                         \
+	CALL(f, "Modify" what "Attributes",                           \
+	     "{'" what "Arn': '%s', 'Attributes': [{'Key': "          \
+	     "'load_balancing.cross_zone.enabled', 'Value': '%s'}]}", \
 	     arn, value)
 	assert_int_equal(ZONES("10.0.2.5"), 2);
 	assert_int_equal(ZONES("172.16.0.1"), 3);

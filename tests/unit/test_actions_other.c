@@ -53,7 +53,7 @@ static void tags_keep_their_bounds(void **state)
 	CALL(f, "AddTags", "{'ResourceArns': ['%s'], 'Tags': [{'Key': '%s'}]}", other, key);
 	key[128] = 'k';
 	key[129] = '\0';
-#define BAD(code, tag)                                                                       \
+#define BAD(code, tag) \
 	call_fails(f, code, "AddTags", "{'ResourceArns': ['%s'], 'Tags': [%s]}", other, tag)
 	call_fails(f, "ValidationError", "AddTags",
 		   "{'ResourceArns': ['%s'], 'Tags': [{'Key': '%s'}]}", other, key);
@@ -101,8 +101,7 @@ static void limits_are_told_as_strings_in_pages(void **state)
 	bool found = false;
 
 	(void)state;
-	json_array_foreach((json_t *)at_path(r, "Limits"), i, limit)
-	{
+	json_array_foreach ((json_t *)at_path(r, "Limits"), i, limit) {
 		if (strcmp(text_at(limit, "Name"), "targets-per-network-load-balancer") == 0) {
 			assert_string_equal(text_at(limit, "Max"), "3000");
 			found = true;
@@ -117,8 +116,7 @@ static void limits_are_told_as_strings_in_pages(void **state)
 	assert_null(at_path(limit, "NextMarker"));
 	json_decref(limit);
 	json_decref(r);
-	call_fails(f, "ValidationError", "DescribeAccountLimits",
-		   "{'Marker': 'ffffffffffffffff'}");
+	call_fails(f, "ValidationError", "DescribeAccountLimits", "{'Marker': 'ffffffffffffffff'}");
 	fixture_free(f);
 }
 
@@ -206,8 +204,7 @@ static void metrics_come_in_pages_of_whole_groups(void **state)
 		json_t *entry;
 		size_t i;
 
-		json_array_foreach(json_object_get(r, "Metrics"), i, entry)
-		{
+		json_array_foreach (json_object_get(r, "Metrics"), i, entry) {
 			lbs += json_object_get(entry, "LoadBalancerArn") != NULL;
 			targets += json_object_get(entry, "Target") != NULL;
 			groups += json_object_get(entry, "TargetGroupArn") != NULL &&
@@ -244,8 +241,7 @@ static void strange_calls_are_refused(void **state)
 	assert_string_equal(f->error.code, "ValidationError");
 	assert_null(result);
 	json_decref(list);
-	assert_int_equal(
-		action_run(f->model, "DescribeTargetGroups", NULL, &result, &f->error), 0);
+	assert_int_equal(action_run(f->model, "DescribeTargetGroups", NULL, &result, &f->error), 0);
 	json_decref(result);
 	assert_int_equal(f->engine->commits, 0); /* nothing was changed, so nothing is committed */
 	call_fails(f, "ValidationError", "DescribeTargetGroups", "{'Name': 'x'}");

@@ -57,7 +57,7 @@ static void a_restart_finds_everything_again(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
 	char lb[ARN_MAX], one[ARN_MAX], two[ARN_MAX], ls[ARN_MAX], ls2[ARN_MAX], *before, *after;
-	const char *const arns[] = { lb, one, two, ls, ls2 };
+	const char *const arns[] = {lb, one, two, ls, ls2};
 
 	(void)state;
 	new_tg(f, one, "one", "TCP");
@@ -191,7 +191,7 @@ static void a_failed_commit_takes_memory_and_engine_back(void **state)
 {
 	struct fixture *f = fixture_new(two_zones);
 	char lb[ARN_MAX], tg[ARN_MAX], ls[ARN_MAX], *before, *after;
-	const char *const arns[] = { lb, tg, ls };
+	const char *const arns[] = {lb, tg, ls};
 	json_t *params, *result;
 
 	(void)state;
@@ -277,23 +277,23 @@ static void documents_of_nobody_are_refused(void **state)
 	static const struct {
 		const char *key, *document;
 	} bad[] = {
-		{ "rule/0000000000000001", "{}" },
-		{ "lb/0000000000000001", "{}" },
-		{ "lb/1", "{}" },
-		{ "lb/0000000000000001",
-		  "{'Name': 'x', 'Internal': false, 'Dualstack': false, 'CreatedTime': 1, 'Zones': "
-		  "[{'Name': 'mars', 'IPv4': '10.9.1.0'}], 'Attributes': {}, 'Tags': {}}" },
-		{ "lb/0000000000000001",
-		  "{'Name': 'x', 'Internal': false, 'Dualstack': true, 'CreatedTime': 1, 'Zones': "
-		  "[{'Name': 'rig-1a', 'IPv4': '10.9.1.0'}], 'Attributes': {}, 'Tags': {}}" },
-		{ "lb/0000000000000001",
-		  "{'Name': 'x', 'Internal': false, 'Dualstack': false, 'CreatedTime': 1, 'Zones': "
-		  "[], 'Attributes': {'zonal': 'true'}, 'Tags': {}}" },
-		{ "group/0000000000000001", "{'Name': 'x'}" },
-		{ "target/0000000000000001/10.0.0.1/80", "{'Zone': 'all'}" },
-		{ "listener/0000000000000001",
-		  "{'LoadBalancer': '0000000000000009', 'Port': 80, 'Protocol': 'TCP', "
-		  "'TargetGroups': [], 'Sticky': false, 'Attributes': {}, 'Tags': {}}" },
+		{"rule/0000000000000001", "{}"},
+		{"lb/0000000000000001", "{}"},
+		{"lb/1", "{}"},
+		{"lb/0000000000000001",
+		 "{'Name': 'x', 'Internal': false, 'Dualstack': false, 'CreatedTime': 1, 'Zones': "
+		 "[{'Name': 'mars', 'IPv4': '10.9.1.0'}], 'Attributes': {}, 'Tags': {}}"},
+		{"lb/0000000000000001",
+		 "{'Name': 'x', 'Internal': false, 'Dualstack': true, 'CreatedTime': 1, 'Zones': "
+		 "[{'Name': 'rig-1a', 'IPv4': '10.9.1.0'}], 'Attributes': {}, 'Tags': {}}"},
+		{"lb/0000000000000001",
+		 "{'Name': 'x', 'Internal': false, 'Dualstack': false, 'CreatedTime': 1, 'Zones': "
+		 "[], 'Attributes': {'zonal': 'true'}, 'Tags': {}}"},
+		{"group/0000000000000001", "{'Name': 'x'}"},
+		{"target/0000000000000001/10.0.0.1/80", "{'Zone': 'all'}"},
+		{"listener/0000000000000001",
+		 "{'LoadBalancer': '0000000000000009', 'Port': 80, 'Protocol': 'TCP', "
+		 "'TargetGroups': [], 'Sticky': false, 'Attributes': {}, 'Tags': {}}"},
 	};
 	struct fixture *f = fixture_new(two_zones);
 

@@ -37,8 +37,8 @@ static void a_target_group_is_shown_with_the_defaults_of_the_reference(void **st
 	assert_string_equal(text_at(r, "TargetGroups.0.HealthCheckPath"), "/");
 	assert_string_equal(text_at(r, "TargetGroups.0.Matcher.HttpCode"), "200-399");
 	assert_string_equal(text_at(r, "TargetGroups.0.HealthCheckPort"), "8081");
-	assert_int_equal(
-		json_integer_value(at_path(r, "TargetGroups.0.HealthCheckTimeoutSeconds")), 6);
+	assert_int_equal(json_integer_value(at_path(r, "TargetGroups.0.HealthCheckTimeoutSeconds")),
+			 6);
 	json_decref(r);
 	fixture_free(f);
 }
@@ -46,71 +46,71 @@ static void a_target_group_is_shown_with_the_defaults_of_the_reference(void **st
 static const struct {
 	const char *params, *code, *message; /* message NULL: any */
 } refused[] = {
-	{ "{'Protocol': 'TCP', 'Port': 80}", "ValidationError", NULL },
-	{ "{'Name': 't', 'Protocol': 'TCP'}", "ValidationError", "A port must be specified" },
-	{ "{'Name': 't', 'Port': 80}", "ValidationError", "A protocol must be specified" },
-	{ "{" NEW ", 'VpcId': 'vpc-1'}", "ValidationError", "The VPC ID 'vpc-1' is not found" },
-	{ "{'Name': '123456789012345678901234567890123', 'Protocol': 'TCP', 'Port': 80}",
-	  "ValidationError",
-	  "Target group name '123456789012345678901234567890123' cannot be longer than '32' "
-	  "characters" },
-	{ "{'Name': 'a.b', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
-	  "Target group name 'a.b' can only contain characters that are alphanumeric characters "
-	  "or hyphens(-)" },
-	{ "{'Name': 'a-', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
-	  "Target group name 'a-' cannot begin or end with '-'" },
-	{ "{'Name': 'a--b', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
-	  "1 validation error detected: Value 'a--b' at "
-	  "'targetGroup.targetGroupArn.targetGroupName' failed to satisfy constraint: Member must "
-	  "satisfy regular expression pattern: (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$" },
-	{ "{'Name': '', 'Protocol': 'TCP', 'Port': 80}", "ValidationError", NULL },
-	{ "{'Name': 't', 'Protocol': 'TCP', 'Port': 0}", "ValidationError",
-	  "1 validation error detected: Value '0' at 'port' failed to satisfy constraint: Member "
-	  "must have value greater than or equal to 1" },
-	{ "{'Name': 't', 'Protocol': 'TCP', 'Port': 65536}", "ValidationError",
-	  "1 validation error detected: Value '65536' at 'port' failed to satisfy constraint: "
-	  "Member must have value less than or equal to 65535" },
-	{ "{'Name': 't', 'Protocol': 'TCP', 'Port': '80'}", "ValidationError", NULL },
-	{ "{'Name': 't', 'Protocol': 'SCTP', 'Port': 80}", "ValidationError", NULL },
-	{ "{'Name': 't', 'Protocol': 'TLS', 'Port': 80}", "InvalidConfigurationRequest", NULL },
-	{ "{'Name': 't', 'Protocol': 'HTTP', 'Port': 80}", "InvalidConfigurationRequest", NULL },
-	{ "{" NEW ", 'TargetType': 'instance'}", "InvalidConfigurationRequest", NULL },
-	{ "{" NEW ", 'TargetType': 'alb'}", "InvalidConfigurationRequest", NULL },
-	{ "{" NEW ", 'TargetType': 'host'}", "ValidationError", NULL },
-	{ "{" NEW ", 'IpAddressType': 'dualstack'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'UDP'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckPort': '0'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckPort': '65536'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckPort': 'http'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckPort': 80}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckPath': '/x'}", "InvalidConfigurationRequest", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'HealthCheckPath': 'x'}", "ValidationError",
-	  NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '199'}}",
-	  "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '200-600'}}",
-	  "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '300-200'}}",
-	  "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '200,'}}",
-	  "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': '200'}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckEnabled': false}", "InvalidConfigurationRequest", NULL },
-	{ "{" NEW ", 'HealthCheckIntervalSeconds': 4}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckIntervalSeconds': 301}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckTimeoutSeconds': 1}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckTimeoutSeconds': 121}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthyThresholdCount': 1}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthyThresholdCount': 11}", "ValidationError", NULL },
-	{ "{" NEW ", 'UnhealthyThresholdCount': 1}", "ValidationError", NULL },
-	{ "{" NEW ", 'UnhealthyThresholdCount': 11}", "ValidationError", NULL },
-	{ "{" NEW ", 'HealthCheckIntervalSeconds': 20, 'HealthCheckTimeoutSeconds': 21}",
-	  "ValidationError",
-	  "Health check timeout '21' must be smaller than or equal to the interval '20'" },
-	{ "{" NEW ", 'Tags': [{'Key': 'aws:x', 'Value': 'y'}]}", "ValidationError", NULL },
-	{ "{" NEW ", 'Tags': [{'Key': '', 'Value': 'y'}]}", "ValidationError", NULL },
-	{ "{" NEW ", 'Tags': [{'Key': 'x*', 'Value': 'y'}]}", "ValidationError", NULL },
-	{ "{" NEW ", 'ProtocolVersion': 'HTTP2'}", "InvalidConfigurationRequest", NULL },
+	{"{'Protocol': 'TCP', 'Port': 80}", "ValidationError", NULL},
+	{"{'Name': 't', 'Protocol': 'TCP'}", "ValidationError", "A port must be specified"},
+	{"{'Name': 't', 'Port': 80}", "ValidationError", "A protocol must be specified"},
+	{"{" NEW ", 'VpcId': 'vpc-1'}", "ValidationError", "The VPC ID 'vpc-1' is not found"},
+	{"{'Name': '123456789012345678901234567890123', 'Protocol': 'TCP', 'Port': 80}",
+	 "ValidationError",
+	 "Target group name '123456789012345678901234567890123' cannot be longer than '32' "
+	 "characters"},
+	{"{'Name': 'a.b', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
+	 "Target group name 'a.b' can only contain characters that are alphanumeric characters "
+	 "or hyphens(-)"},
+	{"{'Name': 'a-', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
+	 "Target group name 'a-' cannot begin or end with '-'"},
+	{"{'Name': 'a--b', 'Protocol': 'TCP', 'Port': 80}", "ValidationError",
+	 "1 validation error detected: Value 'a--b' at "
+	 "'targetGroup.targetGroupArn.targetGroupName' failed to satisfy constraint: Member must "
+	 "satisfy regular expression pattern: (?!.*--)(?!^-)(?!.*-$)^[A-Za-z0-9-]+$"},
+	{"{'Name': '', 'Protocol': 'TCP', 'Port': 80}", "ValidationError", NULL},
+	{"{'Name': 't', 'Protocol': 'TCP', 'Port': 0}", "ValidationError",
+	 "1 validation error detected: Value '0' at 'port' failed to satisfy constraint: Member "
+	 "must have value greater than or equal to 1"},
+	{"{'Name': 't', 'Protocol': 'TCP', 'Port': 65536}", "ValidationError",
+	 "1 validation error detected: Value '65536' at 'port' failed to satisfy constraint: "
+	 "Member must have value less than or equal to 65535"},
+	{"{'Name': 't', 'Protocol': 'TCP', 'Port': '80'}", "ValidationError", NULL},
+	{"{'Name': 't', 'Protocol': 'SCTP', 'Port': 80}", "ValidationError", NULL},
+	{"{'Name': 't', 'Protocol': 'TLS', 'Port': 80}", "InvalidConfigurationRequest", NULL},
+	{"{'Name': 't', 'Protocol': 'HTTP', 'Port': 80}", "InvalidConfigurationRequest", NULL},
+	{"{" NEW ", 'TargetType': 'instance'}", "InvalidConfigurationRequest", NULL},
+	{"{" NEW ", 'TargetType': 'alb'}", "InvalidConfigurationRequest", NULL},
+	{"{" NEW ", 'TargetType': 'host'}", "ValidationError", NULL},
+	{"{" NEW ", 'IpAddressType': 'dualstack'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'UDP'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckPort': '0'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckPort': '65536'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckPort': 'http'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckPort': 80}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckPath': '/x'}", "InvalidConfigurationRequest", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'HealthCheckPath': 'x'}", "ValidationError",
+	 NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '199'}}",
+	 "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '200-600'}}",
+	 "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '300-200'}}",
+	 "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': {'HttpCode': '200,'}}",
+	 "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckProtocol': 'HTTP', 'Matcher': '200'}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckEnabled': false}", "InvalidConfigurationRequest", NULL},
+	{"{" NEW ", 'HealthCheckIntervalSeconds': 4}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckIntervalSeconds': 301}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckTimeoutSeconds': 1}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckTimeoutSeconds': 121}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthyThresholdCount': 1}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthyThresholdCount': 11}", "ValidationError", NULL},
+	{"{" NEW ", 'UnhealthyThresholdCount': 1}", "ValidationError", NULL},
+	{"{" NEW ", 'UnhealthyThresholdCount': 11}", "ValidationError", NULL},
+	{"{" NEW ", 'HealthCheckIntervalSeconds': 20, 'HealthCheckTimeoutSeconds': 21}",
+	 "ValidationError",
+	 "Health check timeout '21' must be smaller than or equal to the interval '20'"},
+	{"{" NEW ", 'Tags': [{'Key': 'aws:x', 'Value': 'y'}]}", "ValidationError", NULL},
+	{"{" NEW ", 'Tags': [{'Key': '', 'Value': 'y'}]}", "ValidationError", NULL},
+	{"{" NEW ", 'Tags': [{'Key': 'x*', 'Value': 'y'}]}", "ValidationError", NULL},
+	{"{" NEW ", 'ProtocolVersion': 'HTTP2'}", "InvalidConfigurationRequest", NULL},
 };
 
 static void wrong_parameters_are_refused_as_the_reference_says(void **state)
@@ -191,8 +191,7 @@ static void only_health_checks_can_be_modified(void **state)
 	r = call(f, "ModifyTargetGroup", "{'TargetGroupArn': '%s', 'HealthCheckProtocol': 'TCP'}",
 		 tg);
 	assert_null(at_path(r, "TargetGroups.0.HealthCheckPath"));
-	assert_int_equal(json_integer_value(at_path(r, "TargetGroups.0.HealthyThresholdCount")),
-			 3);
+	assert_int_equal(json_integer_value(at_path(r, "TargetGroups.0.HealthyThresholdCount")), 3);
 	json_decref(r);
 	fixture_free(f);
 }
@@ -278,8 +277,7 @@ static void describing_selects_in_one_way_only(void **state)
 			    "be specified at the same time");
 	call_fails(f, "TargetGroupNotFound", "DescribeTargetGroups", "{'Names': ['four']}");
 	assert_string_equal(f->error.message, "One or more target groups not found");
-	call_fails(f, "ValidationError", "DescribeTargetGroups", "{'TargetGroupArns': ['%s']}",
-		   lb);
+	call_fails(f, "ValidationError", "DescribeTargetGroups", "{'TargetGroupArns': ['%s']}", lb);
 	fixture_free(f);
 }
 

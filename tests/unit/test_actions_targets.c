@@ -13,7 +13,7 @@ struct rig {
 /* A load balancer in both zones with a group of TCP on port 80. */
 static struct rig rig_new(const char *config)
 {
-	struct rig rig = { .f = fixture_new(config) };
+	struct rig rig = {.f = fixture_new(config)};
 
 	new_lb(rig.f, rig.lb, "web");
 	new_tg(rig.f, rig.tg, "tasks", "TCP");
@@ -46,7 +46,7 @@ static const char *last_event(struct fixture *f, char text[96])
 
 static void a_target_goes_through_its_life(void **state)
 {
-	struct rig rig = { .f = fixture_new(two_zones) };
+	struct rig rig = {.f = fixture_new(two_zones)};
 	struct fixture *f = rig.f;
 	char h[64], event[96];
 	json_t *r;
@@ -179,45 +179,44 @@ static void identity_is_address_and_port(void **state)
 static const struct {
 	const char *target, *code, *message; /* message NULL: any */
 } wrong[] = {
-	{ "{}", "ValidationError", NULL },
-	{ "{'Id': 5}", "ValidationError", NULL },
-	{ "'10.0.1.6'", "ValidationError", NULL },
-	{ "{'Id': 'i-0123456789abcdef0'}", "ValidationError", NULL },
-	{ "{'Id': '10.0.1'}", "ValidationError",
-	  "The IP address '10.0.1' is not a valid IPv4 address" },
-	{ "{'Id': '10.0.1.6', 'Port': 0}", "ValidationError", NULL },
-	{ "{'Id': '10.0.1.6', 'Port': 65536}", "ValidationError",
-	  "1 validation error detected: Value '65536' at 'targets.2.member.port' failed to "
-	  "satisfy constraint: Member must have value less than or equal to 65535" },
-	{ "{'Id': '10.0.1.6', 'Port': '80'}", "ValidationError", NULL },
-	{ "{'Id': '10.0.1.6', 'Weight': 3}", "ValidationError", NULL },
-	{ "{'Id': '10.0.1.6', 'QuicServerId': '0x0123456789abcdef'}", "ValidationError",
-	  NULL },
-	{ "{'Id': 'fd00:1::5'}", "ValidationError",
-	  "The IP address 'fd00:1::5' is not a valid IPv4 address, as the IP address type "
-	  "'ipv4' of the target group demands" },
-	{ "{'Id': '::ffff:10.0.1.6'}", "ValidationError", NULL },
-	{ "{'Id': '127.0.0.1'}", "ValidationError", NULL },
-	{ "{'Id': '0.0.0.0'}", "ValidationError", NULL },
-	{ "{'Id': '224.0.0.1'}", "ValidationError", NULL },
-	{ "{'Id': '255.255.255.255'}", "ValidationError", NULL },
-	{ "{'Id': '169.254.1.1'}", "ValidationError", NULL },
-	{ "{'Id': '8.8.8.8', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-	{ "{'Id': '11.0.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-	{ "{'Id': '100.128.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-	{ "{'Id': '172.32.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL },
-	{ "{'Id': '10.9.1.0'}", "InvalidTarget",
-	  "The IP address '10.9.1.0' cannot be used as a target, as it is in use by a load "
-	  "balancer" },
-	{ "{'Id': '10.9.2.8', 'AvailabilityZone': 'all'}", "InvalidTarget", NULL },
-	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'all'}", "ValidationError",
-	  "The IP address '10.0.1.6' is within the VPC, and cannot have its Availability "
-	  "Zone overridden to 'all' from 'rig-1a'" },
-	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'rig-1b'}", "ValidationError", NULL },
-	{ "{'Id': '10.0.1.6', 'AvailabilityZone': 'mars'}", "ValidationError", NULL },
-	{ "{'Id': '172.16.0.1'}", "ValidationError",
-	  "The Availability Zone is required for IP address '172.16.0.1' because it is not "
-	  "in the VPC" },
+	{"{}", "ValidationError", NULL},
+	{"{'Id': 5}", "ValidationError", NULL},
+	{"'10.0.1.6'", "ValidationError", NULL},
+	{"{'Id': 'i-0123456789abcdef0'}", "ValidationError", NULL},
+	{"{'Id': '10.0.1'}", "ValidationError",
+	 "The IP address '10.0.1' is not a valid IPv4 address"},
+	{"{'Id': '10.0.1.6', 'Port': 0}", "ValidationError", NULL},
+	{"{'Id': '10.0.1.6', 'Port': 65536}", "ValidationError",
+	 "1 validation error detected: Value '65536' at 'targets.2.member.port' failed to "
+	 "satisfy constraint: Member must have value less than or equal to 65535"},
+	{"{'Id': '10.0.1.6', 'Port': '80'}", "ValidationError", NULL},
+	{"{'Id': '10.0.1.6', 'Weight': 3}", "ValidationError", NULL},
+	{"{'Id': '10.0.1.6', 'QuicServerId': '0x0123456789abcdef'}", "ValidationError", NULL},
+	{"{'Id': 'fd00:1::5'}", "ValidationError",
+	 "The IP address 'fd00:1::5' is not a valid IPv4 address, as the IP address type "
+	 "'ipv4' of the target group demands"},
+	{"{'Id': '::ffff:10.0.1.6'}", "ValidationError", NULL},
+	{"{'Id': '127.0.0.1'}", "ValidationError", NULL},
+	{"{'Id': '0.0.0.0'}", "ValidationError", NULL},
+	{"{'Id': '224.0.0.1'}", "ValidationError", NULL},
+	{"{'Id': '255.255.255.255'}", "ValidationError", NULL},
+	{"{'Id': '169.254.1.1'}", "ValidationError", NULL},
+	{"{'Id': '8.8.8.8', 'AvailabilityZone': 'all'}", "ValidationError", NULL},
+	{"{'Id': '11.0.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL},
+	{"{'Id': '100.128.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL},
+	{"{'Id': '172.32.0.1', 'AvailabilityZone': 'all'}", "ValidationError", NULL},
+	{"{'Id': '10.9.1.0'}", "InvalidTarget",
+	 "The IP address '10.9.1.0' cannot be used as a target, as it is in use by a load "
+	 "balancer"},
+	{"{'Id': '10.9.2.8', 'AvailabilityZone': 'all'}", "InvalidTarget", NULL},
+	{"{'Id': '10.0.1.6', 'AvailabilityZone': 'all'}", "ValidationError",
+	 "The IP address '10.0.1.6' is within the VPC, and cannot have its Availability "
+	 "Zone overridden to 'all' from 'rig-1a'"},
+	{"{'Id': '10.0.1.6', 'AvailabilityZone': 'rig-1b'}", "ValidationError", NULL},
+	{"{'Id': '10.0.1.6', 'AvailabilityZone': 'mars'}", "ValidationError", NULL},
+	{"{'Id': '172.16.0.1'}", "ValidationError",
+	 "The Availability Zone is required for IP address '172.16.0.1' because it is not "
+	 "in the VPC"},
 };
 
 static void wrong_targets_are_refused_and_change_nothing(void **state)
@@ -340,8 +339,8 @@ static json_t *many(const char *tg, unsigned int base, unsigned int n)
 		char id[32];
 
 		snprintf(id, sizeof(id), "10.%u.%u.%u", base, i / 250, i % 250 + 1);
-		json_array_append_new(list, json_pack("{s:s, s:s}", "Id", id, "AvailabilityZone",
-						      "rig-1a"));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "Id", id, "AvailabilityZone", "rig-1a"));
 	}
 	return json_pack("{s:s, s:o}", "TargetGroupArn", tg, "Targets", list);
 }

@@ -15,14 +15,14 @@
 
 #define BASE "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
 
-static const struct config here = { .region = "us-east-1", .account_id = "123456789012" };
+static const struct config here = {.region = "us-east-1", .account_id = "123456789012"};
 
 static void what_is_formatted_parses_back(void **state)
 {
 	const struct arn arns[] = {
-		{ ARN_LOAD_BALANCER, "web", 0x0123456789abcdef, 0x0123456789abcdef },
-		{ ARN_LISTENER, "web", 0x0123456789abcdef, 0xfedcba9876543210 },
-		{ ARN_TARGET_GROUP, "t", 0, 1 },
+		{ARN_LOAD_BALANCER, "web", 0x0123456789abcdef, 0x0123456789abcdef},
+		{ARN_LISTENER, "web", 0x0123456789abcdef, 0xfedcba9876543210},
+		{ARN_TARGET_GROUP, "t", 0, 1},
 	};
 	const char *const texts[] = {
 		BASE "loadbalancer/net/web/0123456789abcdef",
@@ -73,7 +73,7 @@ static void malformed_and_foreign_arns_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		struct arn arn = { .id = 42 };
+		struct arn arn = {.id = 42};
 
 		if (arn_parse(&here, texts[i], &arn) != -EINVAL)
 			fail_msg("accepted: %s", texts[i]);
@@ -88,26 +88,25 @@ static void longer_ids_of_aws_are_read_as_an_id_that_nobody_has(void **state)
 	(void)state;
 	assert_int_equal(arn_parse(&here, BASE "targetgroup/t/000000000000000123", &arn), 0);
 	assert_true(arn.id == 0);
-	assert_int_equal(
-		arn_parse(&here,
-			  BASE "targetgroup/12345678901234567890123456789012/ffffffffffffffff",
-			  &arn),
-		0);
+	assert_int_equal(arn_parse(&here,
+				   BASE
+				   "targetgroup/12345678901234567890123456789012/ffffffffffffffff",
+				   &arn),
+			 0);
 	assert_true(arn.id == UINT64_MAX);
 }
 
 static void the_partition_follows_the_region(void **state)
 {
-	const struct config cn = { .region = "cn-north-1", .account_id = "123456789012" };
-	const struct config gov = { .region = "us-gov-west-1", .account_id = "123456789012" };
-	const struct arn arn = { ARN_TARGET_GROUP, "t", 0, 1 };
+	const struct config cn = {.region = "cn-north-1", .account_id = "123456789012"};
+	const struct config gov = {.region = "us-gov-west-1", .account_id = "123456789012"};
+	const struct arn arn = {ARN_TARGET_GROUP, "t", 0, 1};
 	char text[ARN_MAX];
 
 	(void)state;
-	assert_string_equal(
-		arn_format(&cn, &arn, text),
-		"arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:targetgroup/t/"
-		"0000000000000001");
+	assert_string_equal(arn_format(&cn, &arn, text),
+			    "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:targetgroup/t/"
+			    "0000000000000001");
 	assert_string_equal(
 		arn_format(&gov, &arn, text),
 		"arn:aws-us-gov:elasticloadbalancing:us-gov-west-1:123456789012:targetgroup/t/"
@@ -116,8 +115,8 @@ static void the_partition_follows_the_region(void **state)
 
 static void the_longest_arn_and_dns_name_fit(void **state)
 {
-	struct config config = { .account_id = "123456789012" };
-	struct arn arn = { .type = ARN_LISTENER, .load_balancer_id = UINT64_MAX, .id = 7 }, back;
+	struct config config = {.account_id = "123456789012"};
+	struct arn arn = {.type = ARN_LISTENER, .load_balancer_id = UINT64_MAX, .id = 7}, back;
 	char text[ARN_MAX], dns[ARN_DNS_MAX];
 
 	(void)state;

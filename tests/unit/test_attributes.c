@@ -17,7 +17,7 @@ static struct action_error error;
 static int change(struct attributes *attributes, const char *key, const char *value)
 {
 	json_t *object = json_pack("{s:[{s:s, s:s}]}", "Attributes", "Key", key, "Value", value);
-	struct params params = { .object = object, .error = &error };
+	struct params params = {.object = object, .error = &error};
 	struct attributes next;
 	int r;
 
@@ -33,7 +33,7 @@ static int change(struct attributes *attributes, const char *key, const char *va
 
 static struct attributes of(enum attribute_owner owner, enum protocol protocol)
 {
-	return (struct attributes){ .owner = owner, .protocol = protocol };
+	return (struct attributes){.owner = owner, .protocol = protocol};
 }
 
 static const char *described(const struct attributes *attributes, const char *key, char value[128])
@@ -42,7 +42,7 @@ static const char *described(const struct attributes *attributes, const char *ke
 	size_t i;
 
 	snprintf(value, 128, "(absent)");
-	json_array_foreach(list, i, entry) {
+	json_array_foreach (list, i, entry) {
 		if (strcmp(json_string_value(json_object_get(entry, "Key")), key) == 0)
 			snprintf(value, 128, "%s",
 				 json_string_value(json_object_get(entry, "Value")));
@@ -61,31 +61,30 @@ struct standard {
 #define TGH "target_group_health."
 
 static const struct standard standards[] = {
-	{ LB, "access_logs.s3.enabled", "false", "false" },
-	{ LB, "access_logs.s3.bucket", "", "" },
-	{ LB, "access_logs.s3.prefix", "", "" },
-	{ LB, "deletion_protection.enabled", "false", "false" },
-	{ LB, "load_balancing.cross_zone.enabled", "false", "false" },
-	{ LB, "ipv6.deny_all_igw_traffic", "false", "false" },
-	{ LB, "dns_record.client_routing_policy", "any_availability_zone",
-	  "any_availability_zone" },
-	{ LB, "secondary_ips.auto_assigned.per_subnet", "0", "0" },
-	{ LB, "zonal_shift.config.enabled", "false", "false" },
-	{ TG, "deregistration_delay.timeout_seconds", "300", "300" },
-	{ TG, "deregistration_delay.connection_termination.enabled", "false", "true" },
-	{ TG, "preserve_client_ip.enabled", "false", "true" },
-	{ TG, "proxy_protocol_v2.enabled", "false", "false" },
-	{ TG, "stickiness.enabled", "false", "false" },
-	{ TG, "stickiness.type", "source_ip", "source_ip" },
-	{ TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
-	  "use_load_balancer_configuration" },
-	{ TG, TGH "dns_failover.minimum_healthy_targets.count", "1", "1" },
-	{ TG, TGH "dns_failover.minimum_healthy_targets.percentage", "off", "off" },
-	{ TG, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "1", "1" },
-	{ TG, TGH "unhealthy_state_routing.minimum_healthy_targets.percentage", "off", "off" },
-	{ TG, "target_health_state.unhealthy.connection_termination.enabled", "true", "false" },
-	{ TG, "target_health_state.unhealthy.draining_interval_seconds", "0", "0" },
-	{ ATTRIBUTE_OF_LISTENER, "tcp.idle_timeout.seconds", "350", NULL },
+	{LB, "access_logs.s3.enabled", "false", "false"},
+	{LB, "access_logs.s3.bucket", "", ""},
+	{LB, "access_logs.s3.prefix", "", ""},
+	{LB, "deletion_protection.enabled", "false", "false"},
+	{LB, "load_balancing.cross_zone.enabled", "false", "false"},
+	{LB, "ipv6.deny_all_igw_traffic", "false", "false"},
+	{LB, "dns_record.client_routing_policy", "any_availability_zone", "any_availability_zone"},
+	{LB, "secondary_ips.auto_assigned.per_subnet", "0", "0"},
+	{LB, "zonal_shift.config.enabled", "false", "false"},
+	{TG, "deregistration_delay.timeout_seconds", "300", "300"},
+	{TG, "deregistration_delay.connection_termination.enabled", "false", "true"},
+	{TG, "preserve_client_ip.enabled", "false", "true"},
+	{TG, "proxy_protocol_v2.enabled", "false", "false"},
+	{TG, "stickiness.enabled", "false", "false"},
+	{TG, "stickiness.type", "source_ip", "source_ip"},
+	{TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
+	 "use_load_balancer_configuration"},
+	{TG, TGH "dns_failover.minimum_healthy_targets.count", "1", "1"},
+	{TG, TGH "dns_failover.minimum_healthy_targets.percentage", "off", "off"},
+	{TG, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "1", "1"},
+	{TG, TGH "unhealthy_state_routing.minimum_healthy_targets.percentage", "off", "off"},
+	{TG, "target_health_state.unhealthy.connection_termination.enabled", "true", "false"},
+	{TG, "target_health_state.unhealthy.draining_interval_seconds", "0", "0"},
+	{ATTRIBUTE_OF_LISTENER, "tcp.idle_timeout.seconds", "350", NULL},
 };
 
 static void all_defaults_are_those_of_the_reference(void **state)
@@ -144,77 +143,75 @@ struct trial {
 #define LS ATTRIBUTE_OF_LISTENER
 
 static const struct trial trials[] = {
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "0", NULL, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "3600", NULL, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "3601", V,
-	  "'deregistration_delay.timeout_seconds' value '3601' must be between '0-3600' "
-	  "inclusive" },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "-1", V, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "", V, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "1x", V, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "007", V, NULL },
-	{ TG, TCP, "deregistration_delay.timeout_seconds", "99999999999999999999", V, NULL },
-	{ TG, TCP, "preserve_client_ip.enabled", "true", NULL, NULL },
-	{ TG, TCP, "preserve_client_ip.enabled", "TRUE", V,
-	  "'preserve_client_ip.enabled' must be one of [true, false]" },
-	{ TG, UDP, "preserve_client_ip.enabled", "true", NULL, NULL },
-	{ TG, UDP, "preserve_client_ip.enabled", "false", I, NULL },
-	{ TG, BOTH, "preserve_client_ip.enabled", "false", I, NULL },
-	{ TG, UDP, "deregistration_delay.connection_termination.enabled", "false", NULL, NULL },
-	{ TG, UDP, "target_health_state.unhealthy.connection_termination.enabled", "true", I,
-	  NULL },
-	{ TG, TCP, "target_health_state.unhealthy.draining_interval_seconds", "1", I, NULL },
-	{ TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360000", NULL,
-	  NULL },
-	{ TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360001", V, NULL },
-	{ TG, TCP, "proxy_protocol_v2.enabled", "false", NULL, NULL },
-	{ TG, TCP, "proxy_protocol_v2.enabled", "true", I,
-	  "'proxy_protocol_v2.enabled' value 'true' is not supported" },
-	{ TG, TCP, "stickiness.enabled", "true", NULL, NULL },
-	{ TG, TCP, "stickiness.type", "lb_cookie", I,
-	  "Stickiness type 'lb_cookie' is not supported for target groups with the TCP "
-	  "protocol" },
-	{ TG, TCP, "stickiness.type", "cookie", V,
-	  "'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]" },
-	{ TG, TCP, "stickiness.type", "app_cookie, lb_cookie", V, NULL },
-	{ TG, TCP, "stickiness.type", "", V, NULL },
-	{ TG, TCP, "load_balancing.cross_zone.enabled", "true", NULL, NULL },
-	{ TG, TCP, "load_balancing.cross_zone.enabled", "use", V, NULL },
-	{ TG, TCP, TGH "dns_failover.minimum_healthy_targets.count", "off", NULL, NULL },
-	{ TG, TCP, TGH "dns_failover.minimum_healthy_targets.count", "0", V, NULL },
-	{ TG, TCP, TGH "dns_failover.minimum_healthy_targets.percentage", "100", NULL, NULL },
-	{ TG, TCP, TGH "dns_failover.minimum_healthy_targets.percentage", "101", V, NULL },
-	{ TG, TCP, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "off", V, NULL },
-	{ TG, TCP, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "2", I, NULL },
-	{ TG, TCP, "no.such.key", "1", V,
-	  "Target group attribute key 'no.such.key' is not recognized" },
-	{ TG, TCP, "slow_start.duration_seconds", "30", I,
-	  "Target group attribute key 'slow_start.duration_seconds' is not supported on target "
-	  "groups with the TCP protocol" },
-	{ TG, TCP, "deletion_protection.enabled", "true", V, NULL },
-	{ TG, TCP, "", "1", V, NULL },
-	{ TG, TCP, "a b", "1", V, NULL },
-	{ LB, TCP, "deletion_protection.enabled", "true", NULL, NULL },
-	{ LB, TCP, "load_balancing.cross_zone.enabled", "true", NULL, NULL },
-	{ LB, TCP, "access_logs.s3.enabled", "false", NULL, NULL },
-	{ LB, TCP, "access_logs.s3.enabled", "true", I, NULL },
-	{ LB, TCP, "access_logs.s3.prefix", "x/AWSLogs", I, NULL },
-	{ LB, TCP, "zonal_shift.config.enabled", "true", I, NULL },
-	{ LB, TCP, "secondary_ips.auto_assigned.per_subnet", "1", I, NULL },
-	{ LB, TCP, "secondary_ips.auto_assigned.per_subnet", "8", V, NULL },
-	{ LB, TCP, "dns_record.client_routing_policy", "availability_zone_affinity", NULL, NULL },
-	{ LB, TCP, "idle_timeout.timeout_seconds", "60", I,
-	  "Load balancer attribute key 'idle_timeout.timeout_seconds' is not supported on load "
-	  "balancers with type 'network'" },
-	{ LB, TCP, "routing.http2.enabled", "true", I, NULL },
-	{ LB, TCP, "nonsense", "true", V,
-	  "Load balancer attribute key 'nonsense' is not recognized" },
-	{ LS, TCP, "tcp.idle_timeout.seconds", "60", NULL, NULL },
-	{ LS, BOTH, "tcp.idle_timeout.seconds", "6000", NULL, NULL },
-	{ LS, TCP, "tcp.idle_timeout.seconds", "59", V,
-	  "'tcp.idle_timeout.seconds' value '59' must be between '60-6000' inclusive" },
-	{ LS, TCP, "tcp.idle_timeout.seconds", "6001", V, NULL },
-	{ LS, UDP, "tcp.idle_timeout.seconds", "60", I, NULL },
+	{TG, TCP, "deregistration_delay.timeout_seconds", "0", NULL, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "3600", NULL, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "3601", V,
+	 "'deregistration_delay.timeout_seconds' value '3601' must be between '0-3600' "
+	 "inclusive"},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "-1", V, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "", V, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "1x", V, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "007", V, NULL},
+	{TG, TCP, "deregistration_delay.timeout_seconds", "99999999999999999999", V, NULL},
+	{TG, TCP, "preserve_client_ip.enabled", "true", NULL, NULL},
+	{TG, TCP, "preserve_client_ip.enabled", "TRUE", V,
+	 "'preserve_client_ip.enabled' must be one of [true, false]"},
+	{TG, UDP, "preserve_client_ip.enabled", "true", NULL, NULL},
+	{TG, UDP, "preserve_client_ip.enabled", "false", I, NULL},
+	{TG, BOTH, "preserve_client_ip.enabled", "false", I, NULL},
+	{TG, UDP, "deregistration_delay.connection_termination.enabled", "false", NULL, NULL},
+	{TG, UDP, "target_health_state.unhealthy.connection_termination.enabled", "true", I, NULL},
+	{TG, TCP, "target_health_state.unhealthy.draining_interval_seconds", "1", I, NULL},
+	{TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360000", NULL, NULL},
+	{TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360001", V, NULL},
+	{TG, TCP, "proxy_protocol_v2.enabled", "false", NULL, NULL},
+	{TG, TCP, "proxy_protocol_v2.enabled", "true", I,
+	 "'proxy_protocol_v2.enabled' value 'true' is not supported"},
+	{TG, TCP, "stickiness.enabled", "true", NULL, NULL},
+	{TG, TCP, "stickiness.type", "lb_cookie", I,
+	 "Stickiness type 'lb_cookie' is not supported for target groups with the TCP "
+	 "protocol"},
+	{TG, TCP, "stickiness.type", "cookie", V,
+	 "'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]"},
+	{TG, TCP, "stickiness.type", "app_cookie, lb_cookie", V, NULL},
+	{TG, TCP, "stickiness.type", "", V, NULL},
+	{TG, TCP, "load_balancing.cross_zone.enabled", "true", NULL, NULL},
+	{TG, TCP, "load_balancing.cross_zone.enabled", "use", V, NULL},
+	{TG, TCP, TGH "dns_failover.minimum_healthy_targets.count", "off", NULL, NULL},
+	{TG, TCP, TGH "dns_failover.minimum_healthy_targets.count", "0", V, NULL},
+	{TG, TCP, TGH "dns_failover.minimum_healthy_targets.percentage", "100", NULL, NULL},
+	{TG, TCP, TGH "dns_failover.minimum_healthy_targets.percentage", "101", V, NULL},
+	{TG, TCP, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "off", V, NULL},
+	{TG, TCP, TGH "unhealthy_state_routing.minimum_healthy_targets.count", "2", I, NULL},
+	{TG, TCP, "no.such.key", "1", V,
+	 "Target group attribute key 'no.such.key' is not recognized"},
+	{TG, TCP, "slow_start.duration_seconds", "30", I,
+	 "Target group attribute key 'slow_start.duration_seconds' is not supported on target "
+	 "groups with the TCP protocol"},
+	{TG, TCP, "deletion_protection.enabled", "true", V, NULL},
+	{TG, TCP, "", "1", V, NULL},
+	{TG, TCP, "a b", "1", V, NULL},
+	{LB, TCP, "deletion_protection.enabled", "true", NULL, NULL},
+	{LB, TCP, "load_balancing.cross_zone.enabled", "true", NULL, NULL},
+	{LB, TCP, "access_logs.s3.enabled", "false", NULL, NULL},
+	{LB, TCP, "access_logs.s3.enabled", "true", I, NULL},
+	{LB, TCP, "access_logs.s3.prefix", "x/AWSLogs", I, NULL},
+	{LB, TCP, "zonal_shift.config.enabled", "true", I, NULL},
+	{LB, TCP, "secondary_ips.auto_assigned.per_subnet", "1", I, NULL},
+	{LB, TCP, "secondary_ips.auto_assigned.per_subnet", "8", V, NULL},
+	{LB, TCP, "dns_record.client_routing_policy", "availability_zone_affinity", NULL, NULL},
+	{LB, TCP, "idle_timeout.timeout_seconds", "60", I,
+	 "Load balancer attribute key 'idle_timeout.timeout_seconds' is not supported on load "
+	 "balancers with type 'network'"},
+	{LB, TCP, "routing.http2.enabled", "true", I, NULL},
+	{LB, TCP, "nonsense", "true", V,
+	 "Load balancer attribute key 'nonsense' is not recognized"},
+	{LS, TCP, "tcp.idle_timeout.seconds", "60", NULL, NULL},
+	{LS, BOTH, "tcp.idle_timeout.seconds", "6000", NULL, NULL},
+	{LS, TCP, "tcp.idle_timeout.seconds", "59", V,
+	 "'tcp.idle_timeout.seconds' value '59' must be between '60-6000' inclusive"},
+	{LS, TCP, "tcp.idle_timeout.seconds", "6001", V, NULL},
+	{LS, UDP, "tcp.idle_timeout.seconds", "60", I, NULL},
 };
 
 static void each_change_is_answered_as_the_reference_says(void **state)
@@ -243,11 +240,11 @@ static void each_change_is_answered_as_the_reference_says(void **state)
 
 static void a_call_changes_all_or_nothing(void **state)
 {
-	struct attributes a = of(TG, PROTOCOL_TCP), next = { 0 };
-	json_t *object = json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "Attributes", "Key",
-				   "stickiness.enabled", "Value", "true", "Key", "bad", "Value",
-				   "x");
-	struct params params = { .object = object, .error = &error };
+	struct attributes a = of(TG, PROTOCOL_TCP), next = {0};
+	json_t *object =
+		json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "Attributes", "Key", "stickiness.enabled",
+			  "Value", "true", "Key", "bad", "Value", "x");
+	struct params params = {.object = object, .error = &error};
 
 	(void)state;
 	assert_int_equal(attributes_change(&a, &params, &next), -EINVAL);
@@ -259,14 +256,14 @@ static void a_call_changes_all_or_nothing(void **state)
 static void at_most_20_attributes_come_in_a_call(void **state)
 {
 	for (int n = ATTRIBUTES_MAX_PER_CALL; n <= ATTRIBUTES_MAX_PER_CALL + 1; n++) {
-		struct attributes a = of(TG, PROTOCOL_TCP), next = { 0 };
+		struct attributes a = of(TG, PROTOCOL_TCP), next = {0};
 		json_t *list = json_array(), *object = json_pack("{s:o}", "Attributes", list);
-		struct params params = { .object = object, .error = &error };
+		struct params params = {.object = object, .error = &error};
 
 		for (int i = 0; i < n; i++)
-			json_array_append_new(list, json_pack("{s:s, s:s}", "Key",
-							      "stickiness.enabled", "Value",
-							      "true"));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s}", "Key", "stickiness.enabled",
+							"Value", "true"));
 		assert_int_equal(attributes_change(&a, &params, &next),
 				 n <= ATTRIBUTES_MAX_PER_CALL ? 0 : -EINVAL);
 		attributes_free(&next);
@@ -304,9 +301,8 @@ static void going_back_to_the_default_leaves_nothing_to_store(void **state)
 
 static void the_store_is_not_trusted(void **state)
 {
-	const char *const bad[] = { "{\"no.such\": \"1\"}",
-				    "{\"stickiness.enabled\": true}",
-				    "{\"stickiness.enabled\": \"maybe\"}", "[]" };
+	const char *const bad[] = {"{\"no.such\": \"1\"}", "{\"stickiness.enabled\": true}",
+				   "{\"stickiness.enabled\": \"maybe\"}", "[]"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -25,8 +25,8 @@ static int64_t slow_first(const int64_t at[N])
 
 static void agrees_with_slow_model(void **state)
 {
-	struct deadline all[N] = { 0 };
-	struct deadlines heap = { 0 };
+	struct deadline all[N] = {0};
+	struct deadlines heap = {0};
 	int64_t slow[N];
 	unsigned int emptied = 0, moved = 0;
 
