@@ -10,7 +10,7 @@ from traffic import curl, who_answers
 def traces(rig, sluice):
     """What of Sluice is in the balancer's namespace."""
     links = rig.exec("lb", "ip", "-d", "link", "show").stdout
-    pins = os.listdir(os.path.join(rig.dir, "bpf"))
+    pins = os.listdir(sluice.pin_dir) if os.path.exists(sluice.pin_dir) else []
     addresses = rig.exec("lb", "ip", "-o", "addr", "show").stdout
     vips = [word for line in addresses.splitlines() for word in line.split()
             if word.startswith(("10.77.0.12", "10.77.0.13", "fd77::100:", *rig.snat))]

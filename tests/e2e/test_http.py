@@ -51,3 +51,12 @@ def test_the_listener_goes_and_its_port_is_the_kernels_again(rig, sluice):
         sluice.rpc("DeleteListener", ListenerArn=gone.listener_arn)
         done = rig.exec("client", "curl", "-sS", "--max-time", "5", gone.url(), check=False)
         assert done.returncode == 7, done.stderr  # refused by the kernel, which owns the VIP
+
+
+def test_what_is_not_for_a_vip_is_routed_as_before(rig, sluice):
+    """Client and task talk past Sluice, through the same interfaces."""
+    with sluice.service("beside", rig.tasks, preserve=True) as beside:
+        for task in rig.tasks:
+            for host in (task.v4, f"[{task.v6}]"):
+                assert curl(rig, f"http://{host}/").strip() == task.name
+        assert beside.metrics()[0]["NewFlowCount"] == 0
