@@ -296,9 +296,10 @@ class Rig:
         return run(*self.enter(short), *argv, **options)
 
     def spawn(self, short, *argv, **options):
-        """Start a process in a namespace. It dies with the rig at the latest."""
-        options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen([*self.enter(short), *argv], **options)
+        """Start a process in a namespace. It dies with the rig, not with our terminal or Ctrl-C."""
+        with open(os.path.join(self.dir, f"{short}.log"), "ab") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options}
+            return subprocess.Popen([*self.enter(short), *argv], start_new_session=True, **streams)
 
     @contextlib.contextmanager
     def inside(self, short):
@@ -346,9 +347,7 @@ class Rig:
         config = os.path.join(directory, "nginx.conf")
         with open(config, "w", encoding="ascii") as file:
             file.write(NGINX_CONF.format(dir=directory, name=task.name, port=HTTP_PORT))
-        with open(os.path.join(directory, "stderr"), "wb") as log:
-            self.spawn(task.name, "nginx", "-e", f"{directory}/error.log", "-c", config,
-                       stdout=log, stderr=log)
+        self.spawn(task.name, "nginx", "-e", f"{directory}/error.log", "-c", config)
 
     def requests(self, task):
         """What nginx of a task answered since forget_requests(): client addresses, in order."""

@@ -25,7 +25,7 @@ class Sluice:
     def __init__(self, rig, **engine):
         self.rig = rig
         self.process = None
-        self.log_path = os.path.join(rig.dir, "sluiced.log")
+        self.log_path = os.path.join(rig.dir, "lb.log")
         self.config_path = os.path.join(rig.dir, "sluice.json")
         self.socket_path = os.path.join(rig.dir, "control.sock")
         self.store_path = os.path.join(rig.dir, "sluice.db")
@@ -69,9 +69,7 @@ class Sluice:
     def spawn(self):
         """Start sluiced and do not wait until it answers."""
         self.write_config()
-        with open(self.log_path, "ab") as log:
-            self.process = self.rig.spawn("lb", self.binary("sluiced"), "--config",
-                                          self.config_path, stdout=log, stderr=log)
+        self.process = self.rig.spawn("lb", self.binary("sluiced"), "--config", self.config_path)
 
     def start(self):
         self.spawn()

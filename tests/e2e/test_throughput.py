@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """iperf3 through a VIP: many full-sized packets, both directions."""
 import json
-from subprocess import DEVNULL
 
 import pytest
 from rig import wait_until
@@ -13,8 +12,7 @@ UDP_BYTES = "20M"
 
 @pytest.fixture(scope="module", autouse=True)
 def iperf_server(rig):
-    server = rig.spawn(rig.tasks[0].name, "iperf3", "-s", "-p", str(IPERF_PORT), stdout=DEVNULL,
-                       stderr=DEVNULL)
+    server = rig.spawn(rig.tasks[0].name, "iperf3", "-s", "-p", str(IPERF_PORT))
     wait_until(lambda: rig.listens(rig.tasks[0].name, "tcp", IPERF_PORT), "iperf3 -s")
     yield
     server.kill()
