@@ -248,8 +248,7 @@ static int check_complete(const struct ctl_args *args, struct ctl_error *error)
 	for (flag = args->command->flags; flag->field.name != NULL; flag++) {
 		ctl_commands_camel(flag->field.name, camel);
 		if (flag->required && json_object_get(args->params, camel) == NULL)
-			return ctl_fail(error, CTL_EXIT_USAGE, "--%s is missing",
-					flag->field.name);
+			return ctl_fail(error, CTL_EXIT_USAGE, "--%s is missing", flag->field.name);
 	}
 	if (args->n_operands < args->command->operands_min)
 		return ctl_fail(error, CTL_EXIT_USAGE, "%s is missing", args->command->operands);
@@ -318,10 +317,9 @@ static int parse(struct ctl_args *args, char *const *words, size_t n, struct ctl
 	return r == 0 ? check_complete(args, error) : r;
 }
 
-int ctl_args_parse(char *const *words, size_t n, struct ctl_args *ret_args,
-		   struct ctl_error *error)
+int ctl_args_parse(char *const *words, size_t n, struct ctl_args *ret_args, struct ctl_error *error)
 {
-	struct ctl_args args = { .params = json_object(), .local = json_object() };
+	struct ctl_args args = {.params = json_object(), .local = json_object()};
 	int r;
 
 	if (args.params == NULL || args.local == NULL)

@@ -36,8 +36,8 @@ size_t ctl_cell_width(const char *text)
 
 char *ctl_cell_arn_name(const char *arn)
 {
-	static const char *const kinds[] = { ":loadbalancer/net/", ":listener/net/",
-					     ":targetgroup/" };
+	static const char *const kinds[] = {":loadbalancer/net/", ":listener/net/",
+					    ":targetgroup/"};
 	const char *at;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -87,7 +87,7 @@ static void put_path(FILE *out, const json_t *value, const char *path, bool *som
 		return;
 	if (strncmp(path, "[]", 2) == 0) {
 		path += path[2] == '.' ? 3 : 2;
-		json_array_foreach((json_t *)value, i, entry)
+		json_array_foreach ((json_t *)value, i, entry)
 			put_path(out, entry, path, some);
 	} else if (*path == '.') {
 		put_path(out, value, path + 1, some);
@@ -106,8 +106,7 @@ void ctl_cell_path(FILE *out, const json_t *object, const char *path)
 	put_path(out, object, path, &some);
 }
 
-json_t *ctl_cell_endpoint(const json_t *object, const char *address_member,
-			  const char *port_member)
+json_t *ctl_cell_endpoint(const json_t *object, const char *address_member, const char *port_member)
 {
 	const char *address = json_string_value(json_object_get(object, address_member));
 	long long port = (long long)json_integer_value(json_object_get(object, port_member));

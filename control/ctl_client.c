@@ -95,10 +95,11 @@ static int fail_gone(struct ctl_error *error, const char *method)
 {
 	if (method == NULL)
 		return ctl_fail(error, CTL_EXIT_IO, "sluiced closed the connection");
-	return ctl_fail(error, CTL_EXIT_IO,
-			"sluiced closed the connection before it answered %s: it may have been done "
-			"or not",
-			method);
+	return ctl_fail(
+		error, CTL_EXIT_IO,
+		"sluiced closed the connection before it answered %s: it may have been done "
+		"or not",
+		method);
 }
 
 static int send_all(struct ctl_client *client, const char *bytes, size_t len, const char *method,
@@ -153,7 +154,7 @@ static int grow(struct ctl_client *client, struct ctl_error *error)
 static int receive(struct ctl_client *client, int timeout_ms, const char *method,
 		   struct ctl_error *error)
 {
-	struct pollfd ready = { .fd = client->fd, .events = POLLIN };
+	struct pollfd ready = {.fd = client->fd, .events = POLLIN};
 	ssize_t n;
 	int r;
 
@@ -273,8 +274,8 @@ int ctl_client_turn_page(const char *method, json_t *params, const json_t *resul
 	return 1;
 }
 
-int ctl_client_list(struct ctl_client *client, const char *method, json_t *params,
-		    const char *list, json_t **ret_list, struct ctl_error *error)
+int ctl_client_list(struct ctl_client *client, const char *method, json_t *params, const char *list,
+		    json_t **ret_list, struct ctl_error *error)
 {
 	json_t *all = json_array(), *result, *page;
 	int r;
@@ -338,8 +339,8 @@ static int fail_connect(struct ctl_error *error, const char *path, int number)
 
 int ctl_client_open(const char *path, struct ctl_client **ret_client, struct ctl_error *error)
 {
-	const struct timeval timeout = { .tv_sec = CTL_TIMEOUT_MS / 1000 };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval timeout = {.tv_sec = CTL_TIMEOUT_MS / 1000};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ctl_client *client;
 	int r;
 

@@ -12,9 +12,9 @@
 #include <stddef.h>
 
 #define CTL_SOCKET_DEFAULT "/run/sluice/control.sock"
-#define CTL_REQUEST_MAX (1024 * 1024)		 /* bytes that sluiced accepts */
+#define CTL_REQUEST_MAX (1024 * 1024)		  /* bytes that sluiced accepts */
 #define CTL_REPLY_MAX ((size_t)256 * 1024 * 1024) /* bytes of a line at which we give up */
-#define CTL_TIMEOUT_MS 60000			 /* without a byte of a reply that is due */
+#define CTL_TIMEOUT_MS 60000			  /* without a byte of a reply that is due */
 
 struct ctl_client;
 
@@ -43,8 +43,8 @@ int ctl_client_call(struct ctl_client *client, const char *method, const json_t 
  *
  * Returns 0 with a new list, or what ctl_fail() returned.
  */
-int ctl_client_list(struct ctl_client *client, const char *method, json_t *params,
-		    const char *list, json_t **ret_list, struct ctl_error *error);
+int ctl_client_list(struct ctl_client *client, const char *method, json_t *params, const char *list,
+		    json_t **ret_list, struct ctl_error *error);
 
 /**
  * Set the Marker of a call's parameters to the page behind @result.

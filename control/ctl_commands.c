@@ -6,7 +6,13 @@
 
 #define LB CTL_REF_LOAD_BALANCER
 #define TG CTL_REF_TARGET_GROUP
-#define END { { NULL, 0, 0, NULL, NULL }, NULL, false, false }
+#define END                                                  \
+	{                                                    \
+		{NULL, 0, 0, NULL, NULL}, NULL, false, false \
+	}
+
+/* Tables of one entry a row: */
+/* clang-format off */
 
 /* --- shapes ------------------------------------------------------------------ */
 
@@ -342,7 +348,7 @@ static const struct ctl_command commands[] = {
 
 	{ .name = "describe-engine",
 	  .section = RUNNING,
-	  .summary = "Show the packet path: interfaces, how full its tables are, dropped packets.",
+	  .summary = "Show the packet path: interfaces, fill of its tables, dropped packets.",
 	  .flags = NO_FLAGS,
 	  .example = "sluicectl describe-engine\n" },
 	{ .name = "describe-flows",
@@ -440,6 +446,7 @@ static const struct ctl_flag global_flags[] = {
 	{ { "version", CTL_SWITCH, 0, NULL, NULL }, "", false, true },
 	END,
 };
+/* clang-format on */
 
 const struct ctl_command *ctl_commands(void)
 {

@@ -23,18 +23,18 @@ enum ctl_kind {
 };
 
 enum ctl_ref { /* a name may stand where the API wants an ARN */
-	CTL_REF_NONE,
-	CTL_REF_LOAD_BALANCER, /* its name */
-	CTL_REF_TARGET_GROUP,  /* its name */
-	CTL_REF_LISTENER,      /* LOAD-BALANCER:PORT */
-	CTL_REF_ANY,	       /* any of these */
+	       CTL_REF_NONE,
+	       CTL_REF_LOAD_BALANCER, /* its name */
+	       CTL_REF_TARGET_GROUP,  /* its name */
+	       CTL_REF_LISTENER,      /* LOAD-BALANCER:PORT */
+	       CTL_REF_ANY,	      /* any of these */
 };
 
 struct ctl_field { /* a member of a shape; a list of them ends with a NULL name */
 	const char *name;
 	enum ctl_kind kind;
 	enum ctl_ref ref;
-	const char *values;		/* "TCP|UDP" completes; else says type and range; may be NULL */
+	const char *values; /* "TCP|UDP" completes; else it says type and range; or NULL */
 	const struct ctl_field *fields; /* of a shape */
 };
 
@@ -46,7 +46,7 @@ struct ctl_flag {		/* a list of them ends with a NULL name */
 };
 
 struct ctl_command {
-	const char *name; /* "register-targets", "wait target-in-service" */
+	const char *name;    /* "register-targets", "wait target-in-service" */
 	const char *section; /* heading in the overview */
 	const char *summary;
 	const char *operands; /* "METHOD [JSON]"; NULL for none */
@@ -54,7 +54,7 @@ struct ctl_command {
 	const struct ctl_flag *flags;
 	const char *example; /* whole lines */
 	const char *list;    /* the list in the reply that is shown as a table; NULL: as a record */
-	unsigned int page_max; /* entries in a reply, which may have a NextMarker; 0: no pages */
+	unsigned int page_max; /* entries in a reply with a NextMarker; 0: no pages */
 };
 
 /** The table, in the order of the overview; ends with a NULL name. */

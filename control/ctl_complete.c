@@ -19,8 +19,8 @@ static void offer(const struct completion *c, const char *prefix, const char *te
 
 	if (strncmp(c->typed, prefix, typed < before ? typed : before) != 0)
 		return;
-	if (typed > before && (typed - before > len || strncmp(c->typed + before, text,
-							       typed - before) != 0))
+	if (typed > before &&
+	    (typed - before > len || strncmp(c->typed + before, text, typed - before) != 0))
 		return;
 	fprintf(c->out, "%s%.*s%s\n", prefix, (int)len, text, suffix);
 }
@@ -97,8 +97,7 @@ static void offer_commands(const struct completion *c, const char *first)
 	for (command = ctl_commands(); command->name != NULL; command++) {
 		space = strchr(command->name, ' ');
 		if (first != NULL) {
-			if (space == command->name + len &&
-			    strncmp(command->name, first, len) == 0)
+			if (space == command->name + len && strncmp(command->name, first, len) == 0)
 				offer(c, "", space + 1, strlen(space + 1), "");
 		} else if (space == NULL) {
 			offer(c, "", command->name, strlen(command->name), "");
@@ -143,10 +142,9 @@ static void offer_pending(const struct completion *c, const struct ctl_flag *fla
 	}
 }
 
-void ctl_complete(char *const *words, size_t n, ctl_complete_names *names, void *context,
-		  FILE *out)
+void ctl_complete(char *const *words, size_t n, ctl_complete_names *names, void *context, FILE *out)
 {
-	struct completion c = { .names = names, .context = context, .out = out };
+	struct completion c = {.names = names, .context = context, .out = out};
 	const struct ctl_command *command;
 	const struct ctl_flag *flag;
 	size_t at = 0;

@@ -36,8 +36,9 @@ int ctl_fail_api(struct ctl_error *error, const char *operation, const char *api
 {
 	int r;
 
-	r = ctl_fail(error, CTL_EXIT_API, "An error occurred (%s) when calling the %s operation: %s",
-		     api_code, operation, message);
+	r = ctl_fail(error, CTL_EXIT_API,
+		     "An error occurred (%s) when calling the %s operation: %s", api_code,
+		     operation, message);
 	snprintf(error->api_code, sizeof(error->api_code), "%s", api_code);
 	return r;
 }

@@ -105,7 +105,8 @@ void ctl_help_overview(FILE *out)
 		fprintf(out, "  %-33s %s\n", command->name, command->summary);
 	}
 	put_global_flags(out);
-	fputs("\nExit codes: 0 done; 1 sluiced not reachable, or gone; 2 the command line is wrong;\n"
+	fputs("\nExit codes: 0 done; 1 sluiced not reachable, or gone; 2 the command line is "
+	      "wrong;\n"
 	      "254 sluiced answered with an error; 255 'wait' waited for too long.\n\n"
 	      "A first session:\n"
 	      "  sluicectl create-load-balancer --name web --subnets SUBNET\n"

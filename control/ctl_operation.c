@@ -43,9 +43,9 @@ static int run_pages(struct ctl_client *client, const struct ctl_args *args, con
 	} while (more > 0 && wanted > 0);
 	if (more < 0)
 		return more;
-	ctl_output_end(output, more == 0 ? NULL
-					 : json_string_value(json_object_get(args->params,
-									     "Marker")));
+	ctl_output_end(output,
+		       more == 0 ? NULL
+				 : json_string_value(json_object_get(args->params, "Marker")));
 	return 0;
 }
 

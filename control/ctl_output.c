@@ -60,8 +60,7 @@ static int add_entries(struct ctl_output *output, const json_t *list)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach((json_t *)list, i, entry)
-	{
+	json_array_foreach ((json_t *)list, i, entry) {
 		if (output->entries++ == 0)
 			fprintf(output->out, "{\n%*s\"%s\": [\n", INDENT, "",
 				output->command->list);

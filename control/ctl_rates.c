@@ -15,9 +15,9 @@ struct ctl_rates {
 static const struct {
 	const char *counter, *rate;
 } rated[] = {
-	{ "NewFlowCount", "NewFlowsPerSecond" },
-	{ "ProcessedPackets", "PacketsPerSecond" },
-	{ "ProcessedBytes", "BytesPerSecond" },
+	{"NewFlowCount", "NewFlowsPerSecond"},
+	{"ProcessedPackets", "PacketsPerSecond"},
+	{"ProcessedBytes", "BytesPerSecond"},
 };
 #define RATED (sizeof(rated) / sizeof(rated[0]))
 
@@ -94,7 +94,7 @@ static json_t *map_owners(const json_t *groups)
 	json_t *owners = json_object(), *group;
 	size_t i;
 
-	json_array_foreach((json_t *)groups, i, group)
+	json_array_foreach ((json_t *)groups, i, group)
 		json_object_set(owners, text_of(group, "TargetGroupArn"),
 				json_array_get(json_object_get(group, "LoadBalancerArns"), 0));
 	return owners;
@@ -123,7 +123,7 @@ static void add_groups(struct update *update, const json_t *entries)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach((json_t *)entries, i, entry)
+	json_array_foreach ((json_t *)entries, i, entry)
 		add(update, entry, json_object_get(entry, "Target") != NULL ? 2 : 1);
 }
 
@@ -134,8 +134,7 @@ static json_t *sort_by_owner(const json_t *metrics, const json_t *groups)
 	const char *group, *owner;
 	size_t i;
 
-	json_array_foreach((json_t *)metrics, i, entry)
-	{
+	json_array_foreach ((json_t *)metrics, i, entry) {
 		group = text_of(entry, "TargetGroupArn");
 		if (*group == '\0')
 			continue;
@@ -151,7 +150,7 @@ static json_t *sort_by_owner(const json_t *metrics, const json_t *groups)
 json_t *ctl_rates_update(struct ctl_rates *rates, const json_t *metrics, const json_t *groups,
 			 int64_t now_ms)
 {
-	struct update update = { rates, json_object(), json_array(), now_ms };
+	struct update update = {rates, json_object(), json_array(), now_ms};
 	json_t *sorted = sort_by_owner(metrics, groups), *entry;
 	const char *arn;
 	size_t i;
@@ -162,8 +161,7 @@ json_t *ctl_rates_update(struct ctl_rates *rates, const json_t *metrics, const j
 		json_decref(update.rows);
 		return NULL;
 	}
-	json_array_foreach((json_t *)metrics, i, entry)
-	{
+	json_array_foreach ((json_t *)metrics, i, entry) {
 		arn = text_of(entry, "LoadBalancerArn");
 		if (*arn == '\0')
 			continue;
@@ -171,7 +169,7 @@ json_t *ctl_rates_update(struct ctl_rates *rates, const json_t *metrics, const j
 		add_groups(&update, json_object_get(sorted, arn));
 		json_object_del(sorted, arn);
 	}
-	json_object_foreach(sorted, arn, entry)
+	json_object_foreach (sorted, arn, entry)
 		add_groups(&update, entry);
 	json_decref(sorted);
 	json_decref(rates->last);

@@ -10,15 +10,15 @@
 #define DEPTH_MAX 16 /* of objects in objects; below it is compact JSON */
 
 struct record {
-	json_t *lines;	  /* [{"Name": ..., "Value": ...}] */
-	json_t *tables;	  /* {name: list of objects} */
+	json_t *lines;	   /* [{"Name": ..., "Value": ...}] */
+	json_t *tables;	   /* {name: list of objects} */
 	bool is_unwrapped; /* one object of the API: all of it as lines */
 };
 
 static const struct ctl_column line_columns[] = {
-	{ "", "Name", false },
-	{ "", "Value", false },
-	{ NULL, NULL, false },
+	{"", "Name", false},
+	{"", "Value", false},
+	{NULL, NULL, false},
 };
 
 static bool is_list_of_objects(const json_t *value)
@@ -39,8 +39,7 @@ static void collect_table(struct record *record, const char *name, const json_t 
 	json_t *kept = json_array(), *entry;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, entry)
-	{
+	json_array_foreach ((json_t *)list, i, entry) {
 		if (!is_idle(entry))
 			json_array_append(kept, entry);
 	}
@@ -58,8 +57,7 @@ static void collect_members(struct record *record, const char *name, const json_
 	const char *key;
 	json_t *member, *path;
 
-	json_object_foreach((json_t *)object, key, member)
-	{
+	json_object_foreach ((json_t *)object, key, member) {
 		path = *name == '\0' ? json_string(key) : json_sprintf("%s.%s", name, key);
 		if (path != NULL)
 			collect(record, json_string_value(path), member, depth + 1);
@@ -78,16 +76,15 @@ static void collect(struct record *record, const char *name, const json_t *value
 	} else if (is_list_of_objects(value) && depth == 1 && !record->is_unwrapped) {
 		collect_table(record, name, value);
 	} else if (is_list_of_objects(value) && depth < DEPTH_MAX) {
-		json_array_foreach((json_t *)value, i, entry)
-		{
+		json_array_foreach ((json_t *)value, i, entry) {
 			path = json_sprintf("%s[%zu]", name, i);
 			if (path != NULL)
 				collect(record, json_string_value(path), entry, depth + 1);
 			json_decref(path);
 		}
 	} else {
-		json_array_append_new(record->lines, json_pack("{s:s, s:O}", "Name", name, "Value",
-							       value));
+		json_array_append_new(record->lines,
+				      json_pack("{s:s, s:O}", "Name", name, "Value", value));
 	}
 }
 
@@ -104,7 +101,7 @@ static const json_t *unwrap(const json_t *object)
 /* A table of all keys that the first entry has. */
 static int print_list(FILE *out, enum ctl_format format, const json_t *list)
 {
-	struct ctl_column columns[CTL_COLUMNS_MAX + 1] = { { NULL, NULL, false } };
+	struct ctl_column columns[CTL_COLUMNS_MAX + 1] = {{NULL, NULL, false}};
 	const json_t *first = json_array_get(list, 0);
 	struct ctl_table *table;
 	size_t n = 0, i;
@@ -112,17 +109,17 @@ static int print_list(FILE *out, enum ctl_format format, const json_t *list)
 	json_t *value;
 	int r = 0;
 
-	json_object_foreach((json_t *)first, key, value)
-	{
+	json_object_foreach ((json_t *)first, key, value) {
 		if (n < CTL_COLUMNS_MAX && strpbrk(key, ".[|") == NULL && *key != '\0')
-			columns[n++] = (struct ctl_column){ key, key, json_is_number(value) };
+			columns[n++] = (struct ctl_column){key, key, json_is_number(value)};
 	}
+	if (n == 0)
+		return 0;
 	table = ctl_table_open(out, format, columns);
 	if (table == NULL)
 		return -ENOMEM;
-	json_array_foreach((json_t *)list, i, value)
-	{
-		if (r == 0 && n > 0)
+	json_array_foreach ((json_t *)list, i, value) {
+		if (r == 0)
 			r = ctl_table_row(table, value);
 	}
 	if (r == 0)
@@ -140,8 +137,7 @@ static int print_lines(FILE *out, enum ctl_format format, const json_t *lines)
 
 	if (table == NULL)
 		return -ENOMEM;
-	json_array_foreach((json_t *)lines, i, line)
-	{
+	json_array_foreach ((json_t *)lines, i, line) {
 		if (r == 0)
 			r = ctl_table_row(table, line);
 	}
@@ -153,7 +149,7 @@ static int print_lines(FILE *out, enum ctl_format format, const json_t *lines)
 
 int ctl_view_record(FILE *out, enum ctl_format format, const json_t *object)
 {
-	struct record record = { json_array(), json_object(), unwrap(object) != object };
+	struct record record = {json_array(), json_object(), unwrap(object) != object};
 	const char *name;
 	json_t *list;
 	int r = -ENOMEM;
@@ -162,8 +158,7 @@ int ctl_view_record(FILE *out, enum ctl_format format, const json_t *object)
 		goto out;
 	collect(&record, "", unwrap(object), 0);
 	r = json_array_size(record.lines) > 0 ? print_lines(out, format, record.lines) : 0;
-	json_object_foreach(record.tables, name, list)
-	{
+	json_object_foreach (record.tables, name, list) {
 		if (r < 0)
 			break;
 		if (format == CTL_TABLE) {

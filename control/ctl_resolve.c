@@ -57,8 +57,7 @@ static int find_port(struct resolver *resolver, json_t *params, long long port, 
 			    resolver->error);
 	if (r < 0)
 		return r;
-	json_array_foreach(listeners, i, listener)
-	{
+	json_array_foreach (listeners, i, listener) {
 		if (json_integer_value(json_object_get(listener, "Port")) == port)
 			arn = json_object_get(listener, "ListenerArn");
 	}
@@ -179,8 +178,7 @@ static int resolve_entries(struct resolver *resolver, const struct ctl_field *fi
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach (list, i, entry) {
 		if (field->kind == CTL_SHAPES) {
 			r = resolve_members(resolver, field->fields, entry);
 		} else {
@@ -213,7 +211,7 @@ static int resolve_value(struct resolver *resolver, const struct ctl_field *fiel
 int ctl_resolve(struct ctl_client *client, const struct ctl_command *command, json_t *params,
 		struct ctl_error *error)
 {
-	struct resolver resolver = { .client = client, .error = error };
+	struct resolver resolver = {.client = client, .error = error};
 	const struct ctl_flag *flag;
 	char camel[CTL_NAME_MAX];
 	json_t *value, *resolved;

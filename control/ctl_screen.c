@@ -87,7 +87,7 @@ size_t ctl_screen_fit(const char *line, size_t columns)
 
 void ctl_screen_show(struct ctl_screen *screen, const char *text)
 {
-	struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	struct winsize size = {.ws_row = 24, .ws_col = 80};
 	unsigned int row;
 
 	ioctl(fileno(screen->out), TIOCGWINSZ, &size);
@@ -112,7 +112,7 @@ static int64_t now_ms(void)
 
 bool ctl_screen_wait(struct ctl_screen *screen, int64_t time_ms)
 {
-	struct pollfd ready[2] = { { .fd = -1, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+	struct pollfd ready[2] = {{.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 	int64_t end_ms = now_ms() + time_ms;
 	char key;
 

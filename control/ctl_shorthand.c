@@ -187,7 +187,7 @@ static int parse_value(struct cursor *c, const char *stop, json_t **ret_value)
 int ctl_shorthand_parse(const char *what, const char *text, json_t **ret_object,
 			struct ctl_error *error)
 {
-	struct cursor c = { .at = text, .what = what, .error = error };
+	struct cursor c = {.at = text, .what = what, .error = error};
 
 	return parse_pairs(&c, "", ret_object);
 }

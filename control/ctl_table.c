@@ -29,8 +29,7 @@ struct ctl_table *ctl_table_open(FILE *out, enum ctl_format format,
 	table->format = format;
 	table->columns = columns;
 	while (table->n_columns < CTL_COLUMNS_MAX && columns[table->n_columns].title != NULL) {
-		table->widths[table->n_columns] =
-			ctl_cell_width(columns[table->n_columns].title);
+		table->widths[table->n_columns] = ctl_cell_width(columns[table->n_columns].title);
 		table->n_columns++;
 	}
 	return table;
@@ -87,15 +86,15 @@ static void put_cell(const struct ctl_table *table, size_t column, const char *t
 	size_t pad = table->widths[column] - ctl_cell_width(text);
 	bool last = column + 1 == table->n_columns;
 
-	if (table->format == CTL_LINES) {
-		fprintf(table->out, "%s%c", text, last ? '\n' : '\t');
-		return;
-	}
-	if (table->columns[column].right)
-		fprintf(table->out, "%*s%s", (int)pad, "", text);
+	if (table->format == CTL_TABLE && table->columns[column].right)
+		fprintf(table->out, "%*s", (int)pad, "");
+	ctl_cell_print(table->out, text); /* titles may come out of a reply, too */
+	if (last)
+		fputc('\n', table->out);
+	else if (table->format == CTL_LINES)
+		fputc('\t', table->out);
 	else
-		fprintf(table->out, "%s%*s", text, last ? 0 : (int)pad, "");
-	fputs(last ? "\n" : "  ", table->out);
+		fprintf(table->out, "%*s", table->columns[column].right ? 2 : (int)pad + 2, "");
 }
 
 void ctl_table_flush(struct ctl_table *table)

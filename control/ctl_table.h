@@ -14,7 +14,7 @@
 
 #define CTL_COLUMNS_MAX 16
 
-struct ctl_column { /* a list of them ends with a NULL title */
+struct ctl_column { /* a list of them, one at least, ends with a NULL title */
 	const char *title;
 	const char *path; /* as ctl_cell_path(), in a row */
 	bool right;	  /* numbers: aligned to the right */
@@ -29,10 +29,10 @@ struct ctl_table;
 struct ctl_table *ctl_table_open(FILE *out, enum ctl_format format,
 				 const struct ctl_column *columns);
 
-/** Add a row: what the columns' paths find in @row; "-" for what is empty. Returns 0 or -ENOMEM. */
+/** Add a row: what the columns' paths find in @row, "-" for nothing. Returns 0 or -ENOMEM. */
 int ctl_table_row(struct ctl_table *table, const json_t *row);
 
-/** Print the rows added since the last call; the first one prints the titles, if they are not empty. */
+/** Print the rows added since the last call; the first call prints the titles, unless empty. */
 void ctl_table_flush(struct ctl_table *table);
 
 void ctl_table_free(struct ctl_table *table); /* NULL is fine; prints nothing */

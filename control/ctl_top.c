@@ -26,9 +26,8 @@ struct top {
 };
 
 static const struct ctl_column columns[] = {
-	{ "NAME", "Name", false },	 { "ACTIVE", "Active", true },
-	{ "NEW/S", "NewFlows", true },	 { "PACKETS/S", "Packets", true },
-	{ "BYTES/S", "Bytes", true },	 { NULL, NULL, false },
+	{"NAME", "Name", false},	{"ACTIVE", "Active", true}, {"NEW/S", "NewFlows", true},
+	{"PACKETS/S", "Packets", true}, {"BYTES/S", "Bytes", true}, {NULL, NULL, false},
 };
 
 static int64_t now_ms(void)
@@ -127,7 +126,7 @@ static void print_frame(const struct top *top, FILE *out, const json_t *rows, co
 	table = ctl_table_open(out, CTL_TABLE, columns);
 	if (table == NULL)
 		return;
-	json_array_foreach((json_t *)rows, i, row)
+	json_array_foreach ((json_t *)rows, i, row)
 		add_row(table, row);
 	ctl_table_flush(table);
 	ctl_table_free(table);
@@ -201,7 +200,7 @@ static int run(struct top *top, long count)
 int ctl_top_run(struct ctl_client *client, const struct ctl_args *args, FILE *out,
 		struct ctl_error *error)
 {
-	struct top top = { .client = client, .args = args, .error = error, .out = out };
+	struct top top = {.client = client, .args = args, .error = error, .out = out};
 	long count;
 	int r;
 

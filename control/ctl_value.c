@@ -74,8 +74,7 @@ static int parse_json(const char *what, const char *text, json_t **ret_value,
 	return 0;
 }
 
-int ctl_value_json(const char *what, const char *word, json_t **ret_value,
-		   struct ctl_error *error)
+int ctl_value_json(const char *what, const char *word, json_t **ret_value, struct ctl_error *error)
 {
 	char *text;
 	int r;
@@ -106,8 +105,8 @@ static int convert_number(const char *path, const json_t *value, json_t **ret_va
 		errno = 0;
 		number = strtoll(text, &end, 10);
 		if (errno != 0 || end == text || *end != '\0' || isspace((unsigned char)*text))
-			return ctl_fail(error, CTL_EXIT_USAGE,
-					"%s: '%.40s' is not a whole number", path, text);
+			return ctl_fail(error, CTL_EXIT_USAGE, "%s: '%.40s' is not a whole number",
+					path, text);
 	}
 	*ret_value = json_integer(number);
 	return 0;
@@ -152,8 +151,7 @@ static int convert_shape(const struct ctl_field *fields, const char *path, const
 	if (!json_is_object(value))
 		r = ctl_fail(error, CTL_EXIT_USAGE, "%s: KEY=VALUE or a JSON object expected",
 			     path);
-	json_object_foreach((json_t *)value, key, in)
-	{
+	json_object_foreach ((json_t *)value, key, in) {
 		for (field = fields; field->name != NULL && strcmp(field->name, key) != 0; field++)
 			;
 		if (field->name == NULL) {

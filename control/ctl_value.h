@@ -32,7 +32,6 @@ int ctl_value_parse(const struct ctl_field *field, const char *what, char *const
 		    json_t **ret_value, struct ctl_error *error);
 
 /** JSON text, or file:// of it. Returns 0 with a new reference, or what ctl_fail() returned. */
-int ctl_value_json(const char *what, const char *word, json_t **ret_value,
-		   struct ctl_error *error);
+int ctl_value_json(const char *what, const char *word, json_t **ret_value, struct ctl_error *error);
 
 #endif

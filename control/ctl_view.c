@@ -33,10 +33,8 @@ static void expand_load_balancer(const json_t *entry, json_t *rows)
 		json_decref(row);
 		return;
 	}
-	json_array_foreach(json_object_get(entry, "AvailabilityZones"), i, zone)
-	{
-		json_array_foreach(json_object_get(zone, "LoadBalancerAddresses"), j, address)
-		{
+	json_array_foreach (json_object_get(entry, "AvailabilityZones"), i, zone) {
+		json_array_foreach (json_object_get(zone, "LoadBalancerAddresses"), j, address) {
 			const char *v4 = text_of(address, "PrivateIPv4Address");
 			const char *v6 = text_of(address, "IPv6Address");
 
@@ -70,8 +68,7 @@ static json_t *show_forward(const json_t *entry)
 	out = open_memstream(&text, &len);
 	if (out == NULL)
 		return NULL;
-	json_array_foreach((json_t *)groups, i, group)
-	{
+	json_array_foreach ((json_t *)groups, i, group) {
 		name = ctl_cell_arn_name(text_of(group, "TargetGroupArn"));
 		fprintf(out, "%s%s=%lld", i > 0 ? "," : "", name != NULL ? name : "",
 			number_of(group, "Weight"));
@@ -88,9 +85,9 @@ static void expand_listener(const json_t *entry, json_t *rows)
 	char *name = ctl_cell_arn_name(text_of(entry, "LoadBalancerArn"));
 	json_t *row = json_copy((json_t *)entry);
 
-	json_object_set_new(row, "Listener",
-			    json_sprintf("%s:%lld", name != NULL ? name : "",
-					 number_of(entry, "Port")));
+	json_object_set_new(
+		row, "Listener",
+		json_sprintf("%s:%lld", name != NULL ? name : "", number_of(entry, "Port")));
 	json_object_set_new(row, "Forwards", show_forward(entry));
 	json_array_append_new(rows, row);
 	free(name);
@@ -112,8 +109,7 @@ static void expand_tags(const json_t *entry, json_t *rows)
 	json_t *tag, *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(entry, "Tags"), i, tag)
-	{
+	json_array_foreach (json_object_get(entry, "Tags"), i, tag) {
 		row = json_copy(tag);
 		json_object_set(row, "ResourceArn", json_object_get(entry, "ResourceArn"));
 		json_array_append_new(rows, row);
@@ -123,10 +119,10 @@ static void expand_tags(const json_t *entry, json_t *rows)
 static void expand_flow(const json_t *entry, json_t *rows)
 {
 	static const char *const ends[][3] = {
-		{ "Client", "ClientIp", "ClientPort" },
-		{ "Vip", "VipIp", "VipPort" },
-		{ "Nat", "NatIp", "NatPort" },
-		{ "Target", "TargetIp", "TargetPort" },
+		{"Client", "ClientIp", "ClientPort"},
+		{"Vip", "VipIp", "VipPort"},
+		{"Nat", "NatIp", "NatPort"},
+		{"Target", "TargetIp", "TargetPort"},
 	};
 	json_t *row = json_copy((json_t *)entry);
 
@@ -157,6 +153,7 @@ static void expand_metrics(const json_t *entry, json_t *rows)
 
 /* --- columns ------------------------------------------------------------------------------ */
 
+/* clang-format off */
 #define COLUMNS(...) (const struct ctl_column[]) { __VA_ARGS__, { NULL, NULL, false } }
 
 static const struct ctl_view views[] = {
@@ -216,6 +213,7 @@ static const struct ctl_view views[] = {
 		  { "UnHealthy", "UnHealthyHostCount", true }),
 	  expand_metrics },
 };
+/* clang-format on */
 
 const struct ctl_view *ctl_view_find(const char *list)
 {
@@ -232,15 +230,13 @@ int ctl_view_rows(const struct ctl_view *view, const json_t *list, struct ctl_ta
 	size_t i;
 	int r = rows != NULL ? 0 : -ENOMEM;
 
-	json_array_foreach((json_t *)list, i, entry)
-	{
+	json_array_foreach ((json_t *)list, i, entry) {
 		if (view->expand != NULL)
 			view->expand(entry, rows);
 		else
 			json_array_append(rows, entry);
 	}
-	json_array_foreach(rows, i, entry)
-	{
+	json_array_foreach (rows, i, entry) {
 		if (r == 0)
 			r = ctl_table_row(table, entry);
 	}

@@ -23,8 +23,7 @@ static enum verdict all_are(const json_t *result, const char *list, const char *
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach((json_t *)entries, i, entry)
-	{
+	json_array_foreach ((json_t *)entries, i, entry) {
 		text = json_string_value(json_object_get(json_object_get(entry, object), member));
 		if (text == NULL || strcmp(text, value) != 0)
 			return VERDICT_NOT_YET;
@@ -48,7 +47,7 @@ static enum verdict deregistered(const json_t *result)
 static enum verdict exists(const json_t *result)
 {
 	return json_array_size(json_object_get(result, "LoadBalancers")) > 0 ? VERDICT_DONE
-									       : VERDICT_NOT_YET;
+									     : VERDICT_NOT_YET;
 }
 
 static enum verdict available(const json_t *result)
@@ -65,19 +64,19 @@ static const struct waiter {
 	const char *command;
 	const char *method;
 	enum verdict (*judge)(const json_t *result);
-	const char *api_code;	 /* an error that is an answer, and ... */
+	const char *api_code; /* an error that is an answer, and ... */
 	enum verdict on_code; /* ... which */
 } waiters[] = {
-	{ "wait target-in-service", "DescribeTargetHealth", in_service, "InvalidTarget",
-	  VERDICT_NOT_YET },
-	{ "wait target-deregistered", "DescribeTargetHealth", deregistered, "InvalidTarget",
-	  VERDICT_DONE },
-	{ "wait load-balancer-exists", "DescribeLoadBalancers", exists, "LoadBalancerNotFound",
-	  VERDICT_NOT_YET },
-	{ "wait load-balancer-available", "DescribeLoadBalancers", available,
-	  "LoadBalancerNotFound", VERDICT_NOT_YET },
-	{ "wait load-balancers-deleted", "DescribeLoadBalancers", deleted, "LoadBalancerNotFound",
-	  VERDICT_DONE },
+	{"wait target-in-service", "DescribeTargetHealth", in_service, "InvalidTarget",
+	 VERDICT_NOT_YET},
+	{"wait target-deregistered", "DescribeTargetHealth", deregistered, "InvalidTarget",
+	 VERDICT_DONE},
+	{"wait load-balancer-exists", "DescribeLoadBalancers", exists, "LoadBalancerNotFound",
+	 VERDICT_NOT_YET},
+	{"wait load-balancer-available", "DescribeLoadBalancers", available, "LoadBalancerNotFound",
+	 VERDICT_NOT_YET},
+	{"wait load-balancers-deleted", "DescribeLoadBalancers", deleted, "LoadBalancerNotFound",
+	 VERDICT_DONE},
 };
 
 /* Names are resolved each time: what they name may come and go. */
@@ -113,7 +112,7 @@ static long seconds_now(void)
 
 int ctl_wait_run(struct ctl_client *client, const struct ctl_args *args, struct ctl_error *error)
 {
-	const struct timespec period = { .tv_nsec = PERIOD_NS };
+	const struct timespec period = {.tv_nsec = PERIOD_NS};
 	const struct waiter *waiter = waiters;
 	enum verdict verdict;
 	long timeout_s, begin_s = seconds_now();

@@ -36,8 +36,7 @@ static void print_event(FILE *out, enum ctl_format format, const json_t *event)
 	ctl_cell_path(out, event, "Time");
 	fputs(gap, out);
 	ctl_cell_path(out, event, "Event");
-	json_object_foreach((json_t *)event, name, value)
-	{
+	json_object_foreach ((json_t *)event, name, value) {
 		if (strcmp(name, "Time") == 0 || strcmp(name, "Event") == 0)
 			continue;
 		fputs(gap, out);

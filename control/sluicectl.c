@@ -44,8 +44,7 @@ static void print_names(const json_t *list, const char *member, const char *pref
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, entry)
-	{
+	json_array_foreach ((json_t *)list, i, entry) {
 		fputs(prefix, out);
 		ctl_cell_path(out, entry, member);
 		fputc('\n', out);
@@ -58,13 +57,11 @@ static void print_listeners(struct asking *asking, const json_t *balancers, cons
 	json_t *entry, *arn, *listeners, *listener;
 	size_t i, j;
 
-	json_array_foreach((json_t *)balancers, i, entry)
-	{
+	json_array_foreach ((json_t *)balancers, i, entry) {
 		arn = json_object_get(entry, "LoadBalancerArn");
 		listeners = ask(asking, "DescribeListeners", "Listeners",
 				json_pack("{s:O}", "LoadBalancerArn", arn));
-		json_array_foreach(listeners, j, listener)
-		{
+		json_array_foreach (listeners, j, listener) {
 			fputs(prefix, out);
 			ctl_cell_path(out, entry, "LoadBalancerName");
 			fputc(':', out);
@@ -98,7 +95,7 @@ static void complete_names(void *context, enum ctl_ref ref, const char *prefix, 
 /* Without sluiced there are no names to offer, and nobody to tell why. */
 static int complete(char *const *words, size_t n)
 {
-	struct asking asking = { .client = NULL };
+	struct asking asking = {.client = NULL};
 	const char *path = NULL;
 
 	for (size_t i = 0; i + 2 < n; i++) {
@@ -160,7 +157,7 @@ static int finish(int exit_code)
 
 int main(int argc, char **argv)
 {
-	struct ctl_error error = { .exit_code = CTL_EXIT_OK };
+	struct ctl_error error = {.exit_code = CTL_EXIT_OK};
 	struct ctl_args args;
 	int r;
 
