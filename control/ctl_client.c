@@ -96,10 +96,8 @@ static int fail_gone(struct ctl_error *error, const char *method)
 	if (method == NULL)
 		return ctl_fail(error, CTL_EXIT_IO, "sluiced closed the connection");
 	return ctl_fail(
-		error, CTL_EXIT_IO,
-		"sluiced closed the connection before it answered %s: it may have been done "
-		"or not",
-		method);
+		error, CTL_EXIT_IO, "sluiced closed the connection before it answered %s%s", method,
+		strncmp(method, "Describe", 8) == 0 ? "" : ": it may have been done or not");
 }
 
 static int send_all(struct ctl_client *client, const char *bytes, size_t len, const char *method,
