@@ -175,6 +175,12 @@ int arena_claim(struct arena *arena, uint32_t first, uint32_t count)
 	return -ENOSPC;
 }
 
+void arena_untake(struct arena *arena, uint32_t first, uint32_t count)
+{
+	if (count != 0)
+		(void)extents_add(arena, (struct extent){first, count});
+}
+
 void arena_give(struct arena *arena, uint32_t first, uint32_t count, uint64_t now_ns)
 {
 	struct resting *resting = calloc(1, sizeof(*resting));

@@ -32,6 +32,9 @@ int arena_take(struct arena *arena, uint32_t count, uint64_t now_ns, uint32_t *r
  *  them is not free, or -ENOMEM. */
 int arena_claim(struct arena *arena, uint32_t first, uint32_t count);
 
+/** Give chunks back that no packet ever saw: they need no rest. Never fails, as arena_give(). */
+void arena_untake(struct arena *arena, uint32_t first, uint32_t count);
+
 /** Give chunks back. Never fails: without memory to note them down they stay taken. */
 void arena_give(struct arena *arena, uint32_t first, uint32_t count, uint64_t now_ns);
 

@@ -62,11 +62,14 @@ static int build_zone(struct groups *groups, struct group *group, unsigned int z
 		r = maglev_build(list, n, old_size != 0 ? entries_at(groups, old_first) : NULL,
 				 old_size, entries_at(groups, first), &size);
 		if (r < 0) {
-			arena_give(groups->arena, first, chunks_of(room), 0);
+			arena_untake(groups->arena, first, chunks_of(room));
 			return r;
 		}
 		SL_ORDER();
 		SL_WRITE(record->maglev[zone], (uint64_t)first << 32 | size);
+		arena_untake(groups->arena, first + chunks_of(size),
+			     chunks_of(room) - chunks_of(size));
+		room = size;
 	}
 	if (group->room[zone] != 0)
 		arena_give(groups->arena, old_first, chunks_of(group->room[zone]), now_ns);
