@@ -466,10 +466,13 @@ int engine_listener_remove(struct engine *engine, uint64_t listener_id)
 int engine_commit(struct engine *engine)
 {
 	uint64_t now_ns = engine_now_ns();
-	/* groups first: a new listener finds its groups filled */
+	/* a new listener finds its groups filled, a group goes when no listener leads to it */
 	int groups = groups_commit(engine->groups, now_ns);
 	int listeners = listeners_commit(engine->listeners, now_ns);
 
+	groups_let_go(engine->groups, now_ns);
+	if (groups != 0) /* now that there is more room */
+		groups = groups_commit(engine->groups, now_ns);
 	return groups != 0 ? groups : listeners;
 }
 

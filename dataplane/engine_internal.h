@@ -28,7 +28,7 @@ struct engine {
 	struct next_hops *next_hops; /* NULL without packets */
 	struct engine_vip_entry *vips;
 	size_t n_vips, room_vips;
-	int lock_fd, epoll_fd, timer_fd;
+	int epoll_fd, timer_fd;
 };
 
 /** CLOCK_MONOTONIC in ns. */

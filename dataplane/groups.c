@@ -192,7 +192,7 @@ int groups_put(struct groups *groups, uint64_t id, const struct engine_group *se
 			return -ENOMEM;
 		group->id = id;
 		group->number = groups->free_groups[--groups->n_free_groups];
-		groups->tables->groups[group->number].id = id;
+		groups->tables->groups[group->number] = (struct sl_group){.id = id};
 		HASH_ADD(hh, groups->by_id, id, sizeof(group->id), group);
 	}
 	group->settings = *settings;
@@ -205,10 +205,13 @@ int groups_put(struct groups *groups, uint64_t id, const struct engine_group *se
 int groups_remove(struct groups *groups, uint64_t id)
 {
 	struct group *group = groups_find(groups, id);
+	struct target *target, *next;
 
 	if (group == NULL || group->removed)
 		return -ENOENT;
 	group->removed = true;
+	HASH_ITER(hh, group->targets, target, next)
+		target->removed = true;
 	groups_mark_dirty(groups, group);
 	return 0;
 }
@@ -285,6 +288,7 @@ int groups_target_put(struct groups *groups, uint64_t id, const struct engine_ta
 	target->zones = wanted->zones;
 	target->seen = true;
 	target->removed = false;
+	target->end_flows = false;
 	groups_mark_dirty(groups, group);
 	return 0;
 }
@@ -356,12 +360,9 @@ static void targets_write(struct groups *groups, struct group *group, uint64_t n
 
 static void group_leave(struct groups *groups, struct group *group, uint64_t now_ns)
 {
-	struct target *target, *next;
-
 	groups_unbuild(groups, group, now_ns);
-	HASH_ITER(hh, group->targets, target, next)
-		target->removed = true;
 	targets_write(groups, group, now_ns);
+	SL_WRITE(groups->tables->groups[group->number].removed, 1);
 	HASH_DEL(groups->by_id, group);
 	group->next_dirty = groups->gone;
 	groups->gone = group;
@@ -369,35 +370,44 @@ static void group_leave(struct groups *groups, struct group *group, uint64_t now
 
 int groups_commit(struct groups *groups, uint64_t now_ns)
 {
-	struct group *failed = NULL;
+	struct group *kept = NULL; /* removed ones, and those that a later commit tries again */
 	int r = 0;
 
 	while (groups->dirty != NULL) {
 		struct group *group = groups->dirty;
-		int built;
+		int built = 0;
 
 		groups->dirty = group->next_dirty;
-		group->next_dirty = NULL;
-		group->dirty = false;
-		if (group->removed) {
-			group_leave(groups, group, now_ns);
-			continue;
+		if (!group->removed) {
+			group_write(groups, group);
+			built = groups_build(groups, group, now_ns);
+			if (built == 0) {
+				targets_write(groups, group, now_ns);
+				group->dirty = false;
+				continue;
+			}
+			r = built;
 		}
-		group_write(groups, group);
-		built = groups_build(groups, group, now_ns);
-		if (built == 0) {
-			targets_write(groups, group, now_ns);
-			continue;
-		}
-		r = built;
-		group->next_dirty = failed;
-		failed = group;
+		group->next_dirty = kept;
+		kept = group;
 	}
-	while (failed != NULL) { /* a later commit tries again */
-		struct group *next = failed->next_dirty;
-
-		groups_mark_dirty(groups, failed);
-		failed = next;
-	}
+	groups->dirty = kept;
 	return r;
+}
+
+void groups_let_go(struct groups *groups, uint64_t now_ns)
+{
+	struct group **place = &groups->dirty;
+
+	while (*place != NULL) {
+		struct group *group = *place;
+
+		if (!group->removed) {
+			place = &group->next_dirty;
+			continue;
+		}
+		*place = group->next_dirty;
+		group->dirty = false;
+		group_leave(groups, group, now_ns);
+	}
 }

@@ -38,8 +38,10 @@ int groups_target_put(struct groups *groups, uint64_t id, const struct engine_ta
 int groups_target_remove(struct groups *groups, uint64_t id, const struct in6_addr *address,
 			 uint16_t port, bool end_flows);
 uint32_t groups_targets_free(const struct groups *groups);
-/** @now_ns: CLOCK_MONOTONIC */
+/** All but removals, which groups_let_go() does: behind whatever makes packets stop using the
+ *  groups. @now_ns: CLOCK_MONOTONIC */
 int groups_commit(struct groups *groups, uint64_t now_ns);
+void groups_let_go(struct groups *groups, uint64_t now_ns);
 void groups_reconcile_begin(struct groups *groups);
 void groups_reconcile_end(struct groups *groups);
 

@@ -25,8 +25,7 @@ void groups_reconcile_end(struct groups *groups)
 
 	HASH_ITER(hh, groups->by_id, group, next_group) {
 		if (!group->seen) {
-			group->removed = true;
-			groups_mark_dirty(groups, group);
+			groups_remove(groups, group->id);
 			continue;
 		}
 		HASH_ITER(hh, group->targets, target, next) {
@@ -39,7 +38,7 @@ void groups_reconcile_end(struct groups *groups)
 	}
 }
 
-static int group_adopt(struct groups *groups, uint16_t number)
+static int group_adopt(struct groups *groups, uint16_t number, struct group **ret_group)
 {
 	struct sl_group *record = &groups->tables->groups[number];
 	struct group *group = calloc(1, sizeof(*group));
@@ -51,19 +50,23 @@ static int group_adopt(struct groups *groups, uint16_t number)
 	group->settings.preserve_client_ip = record->flags & SL_GROUP_PRESERVE;
 	group->settings.sticky_source_ip = record->flags & SL_GROUP_STICKY;
 	group->settings.fail_open = record->flags & SL_GROUP_FAIL_OPEN;
+	group->removed = record->removed;
+	*ret_group = group;
+	if (group->removed) {
+		group->next_dirty = groups->gone;
+		groups->gone = group;
+		return 0;
+	}
 	HASH_ADD(hh, groups->by_id, id, sizeof(group->id), group);
 	return groups_adopt_tables(groups, group);
 }
 
-static int target_adopt(struct groups *groups, uint16_t number)
+static int target_adopt(struct groups *groups, uint16_t number, struct group *group)
 {
 	struct sl_target *record = &groups->tables->targets[number];
-	struct group *group = NULL;
 	struct target *target;
 	uint64_t hop = record->next_hop;
 
-	if (record->group < SL_MAX_GROUPS)
-		group = groups_find(groups, groups->tables->groups[record->group].id);
 	if (group == NULL)
 		return -EPROTO;
 	target = calloc(1, sizeof(*target));
@@ -81,7 +84,8 @@ static int target_adopt(struct groups *groups, uint16_t number)
 	}
 	if (record->next_hop == SL_NEXT_HOP_NONE)
 		SL_WRITE(record->next_hop, hop); /* until netlink knows better */
-	if (record->state == SL_TARGET_ACTIVE || record->state == SL_TARGET_IDLE) {
+	if (!group->removed &&
+	    (record->state == SL_TARGET_ACTIVE || record->state == SL_TARGET_IDLE)) {
 		HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
 		groups->n_targets++;
 	} else {
@@ -93,21 +97,27 @@ static int target_adopt(struct groups *groups, uint16_t number)
 
 static int adopt(struct groups *groups)
 {
+	struct group **by_number = calloc(SL_MAX_GROUPS, sizeof(struct group *));
 	const struct sl_config *config = groups->tables->config;
-	int r = 0;
+	int r = by_number == NULL ? -ENOMEM : 0;
 
 	for (uint32_t i = SL_MAX_GROUPS; i-- > 0 && r == 0;) {
 		if (groups->tables->groups[i].id != 0)
-			r = group_adopt(groups, (uint16_t)i);
+			r = group_adopt(groups, (uint16_t)i, &by_number[i]);
 		else
 			groups->free_groups[groups->n_free_groups++] = (uint16_t)i;
 	}
 	for (uint32_t i = 0; i < config->max_targets && r == 0; i++) {
-		if (groups->tables->targets[i].state != SL_TARGET_FREE)
-			r = target_adopt(groups, (uint16_t)i);
-		else
+		const struct sl_target *record = &groups->tables->targets[i];
+
+		if (record->state == SL_TARGET_FREE)
 			groups_free_number(groups, (uint16_t)i);
+		else
+			r = target_adopt(groups, (uint16_t)i,
+					 record->group < SL_MAX_GROUPS ? by_number[record->group] :
+									 NULL);
 	}
+	free(by_number);
 	return r;
 }
 

@@ -56,7 +56,7 @@ struct groups {
 	struct group *by_id;
 	struct address *addresses;
 	struct group *dirty;
-	struct group *gone; /* removed, but targets of it are leaving; linked by next_dirty */
+	struct group *gone; /* let go, but targets of it are leaving; linked by next_dirty */
 	uint16_t *free_targets; /* ring, oldest first */
 	uint32_t n_free_targets, head_target;
 	uint16_t *free_groups;

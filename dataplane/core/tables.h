@@ -223,7 +223,7 @@ struct sl_listener {
 struct sl_group {
 	__u64 id; /* 0: free */
 	__u32 flags;
-	__u32 reserved;
+	__u32 removed; /* control only: flows of its targets live on */
 	/* per zone: Maglev table, number of the first chunk above number of entries */
 	__u64 maglev[SL_MAX_ZONES];
 	__u64 retained[6]; /* control only: counters of targets that left, as sl_target_counters */
