@@ -38,6 +38,11 @@ struct in6_addr vip_table_address(const struct sl_vip *vip)
 	return vip_table_from_words(vip->family == 6, vip->address);
 }
 
+static struct sl_vip *find_record(struct sl_tables *tables, const struct sl_vip *vip)
+{
+	return sl_vip_find(tables, vip->family == 6, vip->address, vip->port, vip->protocol);
+}
+
 int vip_table_open(struct sl_tables *tables, struct vip_table **ret_table)
 {
 	struct vip_table *table = calloc(1, sizeof(*table));
@@ -51,8 +56,12 @@ int vip_table_open(struct sl_tables *tables, struct vip_table **ret_table)
 		return -ENOMEM;
 	}
 	for (uint32_t i = 1; i < tables->config->max_vips; i++) { /* slot 0 means "empty" */
-		tables->vips[i].users = 0;
-		if (tables->vips[i].family == 0)
+		struct sl_vip *vip = &tables->vips[i];
+
+		vip->users = 0;
+		if (vip->family != 0 && find_record(tables, vip) != vip)
+			vip->family = 0; /* its writer died half-way */
+		if (vip->family == 0)
 			table->free[table->n_free++] = i;
 	}
 	*ret_table = table;
@@ -94,12 +103,17 @@ static __u32 *slot_of(struct vip_table *table, const struct vip_key *key, uint32
 	return NULL;
 }
 
-/* listener, zone and family stand in one word, so that a reader sees them change at once */
+/* A reader sees family, zone and listener change at once. */
 static void target_of_entry(struct sl_vip *vip, bool v6, uint16_t listener, uint8_t zone)
 {
-	vip->family = v6 ? 6 : 4;
-	vip->zone = zone;
-	SL_WRITE(vip->listener, listener);
+	typedef uint32_t __attribute__((may_alias)) whole;
+	const struct sl_vip next = {.family = v6 ? 6 : 4, .zone = zone, .listener = listener};
+
+	_Static_assert(offsetof(struct sl_vip, family) % sizeof(whole) == 0 &&
+			       offsetof(struct sl_vip, listener) + sizeof(next.listener) ==
+				       offsetof(struct sl_vip, family) + sizeof(whole),
+		       "they stand in one word");
+	SL_WRITE(*(whole *)&vip->family, *(const whole *)&next.family);
 }
 
 int vip_table_put(struct vip_table *table, const struct vip_key *key, enum sl_vip_kind kind,
@@ -166,6 +180,9 @@ int vip_table_hold(struct vip_table *table, const struct in6_addr *address, enum
 		if (r < 0)
 			return r;
 		vip = vip_table_find(table, &key);
+	} else if (kind == SL_VIP_OURS) { /* a target is a load balancer, too */
+		vip->kind = SL_VIP_OURS;
+		target_of_entry(vip, vip->family == 6, 0, zone);
 	}
 	vip->users++;
 	return 0;
@@ -187,7 +204,7 @@ int vip_table_release(struct vip_table *table, const struct in6_addr *address)
 	struct vip_key key = {.address = *address};
 	struct sl_vip *vip = vip_table_find(table, &key);
 
-	if (vip == NULL)
+	if (vip == NULL || vip->users == 0)
 		return -ENOENT;
 	return --vip->users == 0 ? vip_table_remove(table, &key) : 0;
 }
