@@ -13,8 +13,10 @@
 
 #ifdef __bpf__
 /* Verified once and by itself, whatever the number of callers: keeps the
- * verifier's work a sum over functions instead of a product over paths. */
-#define SL_GLOBAL __attribute__((noinline))
+ * verifier's work a sum over functions instead of a product over paths. Weak, or
+ * clang would leave arguments unset that it sees are not used, and the verifier
+ * refuses such a call. */
+#define SL_GLOBAL __attribute__((noinline, weak))
 #else
 #define SL_GLOBAL static __attribute__((unused))
 #endif

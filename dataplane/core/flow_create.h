@@ -22,19 +22,23 @@ struct sl_create {
 	__be32 isn; /* TCP's initial sequence number; 0 for UDP */
 	__u8 drop; /* out: enum sl_drop */
 	__u16 port;
-	__u8 client_mac[SL_MAC_BYTES];
+	__u8 client_mac[SL_MAC_BYTES] __attribute__((aligned(2)));
 	__u16 listener;
 	__u32 zone;
 };
 
-/** 16 bits that change when the way back to the client does. */
-SL_INLINE __u16 sl_way_back(const __u8 mac[SL_MAC_BYTES], __u32 port)
+/** A next hop (tables.h) from its parts. @mac: aligned to 2 bytes, as in a frame. */
+SL_INLINE __u64 sl_hop(const __u8 *mac, __u32 port)
 {
-	__u64 value = port;
+	const __u16 *words = (const void *)mac;
 
-	for (int i = 0; i < SL_MAC_BYTES; i++)
-		value = value << 8 | mac[i];
-	return (__u16)(sl_mix(0, value) >> 48);
+	return words[0] | (__u64)words[1] << 16 | (__u64)words[2] << 32 | (__u64)port << 48;
+}
+
+/** 16 bits that change when the way back to the client does. */
+SL_INLINE __u16 sl_way_back(__u64 hop)
+{
+	return (__u16)(sl_mix(0, hop) >> 48);
 }
 
 struct sl_snat_search {
@@ -273,7 +277,7 @@ SL_INLINE void sl_flow_fill(sl_tables_t t, bool v6, __u32 flow, const struct sl_
 	client->target = target->target = choice->target;
 	client->listener = target->listener = c->listener;
 	client->group = choice->group;
-	client->way_back = sl_way_back(c->client_mac, c->port);
+	client->way_back = sl_way_back(sl_hop(c->client_mac, c->port));
 	__builtin_memcpy(target->client_mac, c->client_mac, SL_MAC_BYTES);
 	target->client_port = c->port;
 	cold->start_ns = sl_now_ns(t);

@@ -56,6 +56,16 @@ SL_INLINE __u32 sl_second_bucket(const struct sl_family_config *c, __u64 hash)
 	return (__u32)((hash & 0xffffffff) * c->buckets >> 32);
 }
 
+/*
+ * Where in its bucket a key goes if the slot is free, and so is found at once:
+ * a search from slot to slot ends at a place that the processor guesses wrong,
+ * and until the bucket has come from memory it then does nothing useful.
+ */
+SL_INLINE __u32 sl_home_slot(__u64 hash)
+{
+	return (__u32)(hash >> 32 & 15) * SL_BUCKET_SLOTS / 16;
+}
+
 SL_INLINE __u32 sl_slot_tag(const struct sl_family_config *c, __u64 hash)
 {
 	return (__u32)hash << c->line_bits;
@@ -80,6 +90,9 @@ SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, bool v6,
 	return true;
 }
 
+/* All ones for a line of the target's direction, else 0: to choose without a branch. */
+#define SL_IF_TARGETS(number) (0 - (__u64)((number) & 1))
+
 /** Whether a line still is what it was when its version was read. */
 SL_INLINE bool sl_line_unchanged(const struct sl_flow_line *line, __u16 version)
 {
@@ -87,48 +100,74 @@ SL_INLINE bool sl_line_unchanged(const struct sl_flow_line *line, __u16 version)
 	return SL_READ(line->version) == version;
 }
 
-/** Look for a key in one bucket; 0 or the number of a line other than @except. */
-SL_INLINE __u32 sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u32 tag,
-			       const struct sl_flow_key *key, __u32 except)
+/* A line that held a key when its version was read. */
+struct sl_found {
+	struct sl_flow_line *line;
+	__u32 number;
+	__u16 version;
+};
+
+/** Whether line @number, unless it is line @except, holds a key. */
+SL_INLINE bool sl_line_holds(sl_tables_t t, bool v6, __u32 number, const struct sl_flow_key *key,
+			     __u32 except, struct sl_found *found)
+{
+	struct sl_flow_line *line = sl_line(t, v6, number);
+
+	if (line == NULL || number == 0 || number == except)
+		return false;
+	found->line = line;
+	found->number = number;
+	found->version = SL_READ(line->version);
+	SL_ORDER();
+	return !(found->version & 1) && sl_line_matches(line, v6, key);
+}
+
+/** Look for a key in one bucket. */
+SL_INLINE bool sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u32 tag,
+			      const struct sl_flow_key *key, __u32 except, struct sl_found *found)
 {
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
 
 	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
 		__u32 slot = SL_READ(bucket->slot[i]);
-		const struct sl_flow_line *line;
-		__u32 number;
 
-		if (SL_LIKELY((slot ^ tag) >> c->line_bits))
-			continue;
-		number = sl_slot_line(c, slot);
-		line = sl_line(t, v6, number);
-		if (line == NULL || number == except || (SL_READ(line->version) & 1))
-			continue;
-		SL_ORDER();
-		if (sl_line_matches(line, v6, key))
-			return number;
+		if (SL_UNLIKELY((slot ^ tag) >> c->line_bits == 0) &&
+		    sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found))
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+/** Find the line that holds a key, except line @except. */
+SL_INLINE bool sl_index_search(sl_tables_t t, bool v6, const struct sl_flow_key *key, __u64 hash,
+			       __u32 except, struct sl_found *found)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+	const struct sl_bucket *bucket = sl_bucket(t, v6, sl_first_bucket(c, hash));
+	__u32 tag = sl_slot_tag(c, hash);
+	__u32 slot;
+
+	if (bucket == NULL)
+		return false;
+	slot = SL_READ(bucket->slot[sl_home_slot(hash)]);
+	if (SL_LIKELY((slot ^ tag) >> c->line_bits == 0) &&
+	    SL_LIKELY(sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found)))
+		return true;
+	if (sl_bucket_find(t, v6, bucket, tag, key, except, found))
+		return true;
+	if (SL_LIKELY(SL_READ(bucket->spilled) == 0))
+		return false;
+	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	return bucket != NULL && sl_bucket_find(t, v6, bucket, tag, key, except, found);
 }
 
 /** The line that holds a key, except line @except; 0 when there is none. */
 SL_INLINE __u32 sl_index_find(sl_tables_t t, bool v6, const struct sl_flow_key *key, __u64 hash,
 			      __u32 except)
 {
-	const struct sl_family_config *c = &sl_config(t)->family[v6];
-	const struct sl_bucket *bucket = sl_bucket(t, v6, sl_first_bucket(c, hash));
-	__u32 tag = sl_slot_tag(c, hash);
-	__u32 line;
+	struct sl_found found;
 
-	if (bucket == NULL)
-		return 0;
-	line = sl_bucket_find(t, v6, bucket, tag, key, except);
-	if (SL_LIKELY(line != 0 || SL_READ(bucket->spilled) == 0))
-		return line;
-	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
-	if (bucket == NULL)
-		return 0;
-	return sl_bucket_find(t, v6, bucket, tag, key, except);
+	return sl_index_search(t, v6, key, hash, except, &found) ? found.number : 0;
 }
 
 /** Exchange one word of a bucket's slots. */
@@ -155,9 +194,13 @@ SL_INLINE bool sl_index_insert(sl_tables_t t, bool v6, __u64 hash, __u32 line)
 	struct sl_bucket *first = sl_bucket(t, v6, sl_first_bucket(c, hash));
 	struct sl_bucket *second = sl_bucket(t, v6, sl_second_bucket(c, hash));
 	__u32 slot = sl_slot_tag(c, hash) | line;
+	__u32 *home;
 
 	if (first == NULL || second == NULL)
 		return false;
+	home = &first->slot[sl_home_slot(hash)];
+	if (SL_READ(*home) == 0 && SL_CAS(home, 0, slot) == 0)
+		return true;
 	if (sl_bucket_swap(first, 0, slot))
 		return true;
 	SL_FETCH_ADD(&first->spilled, 1); /* before the key is there, or a reader could miss it */

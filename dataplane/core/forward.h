@@ -26,6 +26,7 @@
  */
 enum sl_need {
 	SL_NEED_FLOW = SL_SEND + 1, /* no flow has this packet */
+	SL_NEED_CHECK,		    /* one has, but may be over */
 	SL_NEED_CREATE,		    /* sl_scratch() says which flow to make */
 	SL_NEED_RST,
 	SL_NEED_ICMP,	  /* it is an ICMP message */
@@ -110,107 +111,110 @@ SL_GLOBAL int sl_miss6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port)
 	return l3 > SL_L3_OFFSET_MAX ? SL_PASS : sl_miss_family(t, frame, true, l3, port);
 }
 
-#define SL_STALE_TCP 0x100 /* a TCP packet, with its flags in the low bits */
-
-/**
- * A packet on a flow that may be over: its target is gone, or a SYN comes on a
- * closed one. Returns SL_NEED_FLOW when the flow was ended, SL_NEED_RST, or
- * SL_SEND when the flow goes on.
- */
-SL_INLINE int sl_stale_family(sl_tables_t t, bool v6, __u32 number, __u32 tcp)
+/** Find a packet's line by its key. */
+SL_INLINE bool sl_line_of(sl_tables_t t, bool v6, const struct sl_packet *p, struct sl_found *found)
 {
-	const struct sl_flow_line *client = sl_line(t, v6, number & ~1u);
-	bool begins = (tcp & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
+	__u64 hash = sl_key_hash(sl_config(t)->seed, v6, &p->key);
+
+	return sl_index_search(t, v6, &p->key, hash, 0, found);
+}
+
+SL_INLINE bool sl_tcp_begins(__u8 tcp_flags)
+{
+	return (tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
+}
+
+SL_INLINE int sl_stale_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3)
+{
+	struct sl_listener_counters *listener;
+	const struct sl_flow_line *client;
 	const struct sl_target *target;
+	struct sl_found found;
+	struct sl_packet p;
 	__u32 control;
 	bool gone;
 
+	if (l3 > SL_L3_OFFSET_MAX ||
+	    (v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FLOW ||
+	    !sl_line_of(t, v6, &p, &found))
+		return -SL_NEED_FLOW;
+	client = sl_line(t, v6, found.number & ~1u);
 	if (client == NULL)
-		return SL_DROP;
+		return -SL_NEED_FLOW;
 	control = SL_READ(client->control);
 	target = sl_target(t, client->target);
 	gone = target != NULL && target->state == SL_TARGET_GONE;
-	if (gone && tcp && !begins) {
-		struct sl_listener_counters *listener = sl_count_listener(t, client->listener);
-
+	if (gone && p.key.protocol == SL_TCP && !sl_tcp_begins(p.tcp_flags)) {
+		listener = sl_count_listener(t, client->listener);
 		/* the flow stays until the sweep takes it, so that both sides get their RST */
-		if (listener != NULL && !(tcp & SL_TCP_RST))
+		if (listener != NULL && !(p.tcp_flags & SL_TCP_RST))
 			listener->elb_resets++;
-		return SL_NEED_RST;
+		return -SL_NEED_RST;
 	}
 	/* a SYN begins anew, or the client would be refused though other targets live */
 	if (sl_state_is_closed(SL_CONTROL_STATE(control)))
-		sl_flow_end(t, v6, number / 2, control, sl_reason_of(control));
+		sl_flow_end(t, v6, found.number / 2, control, sl_reason_of(control));
 	else if (gone)
-		sl_flow_end(t, v6, number / 2, control, SL_CLOSE_TARGET_GONE);
+		sl_flow_end(t, v6, found.number / 2, control, SL_CLOSE_TARGET_GONE);
 	else
-		return SL_SEND;
-	return SL_NEED_FLOW;
+		return (int)found.number;
+	return -SL_NEED_FLOW;
 }
 
-SL_GLOBAL int sl_stale(sl_tables_t t, __u32 v6, __u32 number, __u32 tcp)
+/**
+ * A packet on a flow that may be over: its target is gone, or a SYN comes on a
+ * closed one. Returns the number of its line when the flow goes on,
+ * -SL_NEED_FLOW when it was ended, or -SL_NEED_RST.
+ */
+SL_GLOBAL int sl_stale4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 {
-	if (v6)
-		return sl_stale_family(t, true, number, tcp);
-	return sl_stale_family(t, false, number, tcp);
+	return sl_stale_family(t, frame, false, l3);
 }
 
-/** Find a packet's line. Returns SL_SEND with *ret_number set, or what is needed instead. */
-SL_INLINE int sl_line_of(sl_tables_t t, bool v6, const struct sl_packet *p, __u32 *ret_number)
+SL_GLOBAL int sl_stale6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 {
-	__u64 hash = sl_key_hash(sl_config(t)->seed, v6, &p->key);
-	__u32 number = sl_index_find(t, v6, &p->key, hash, 0);
-	const struct sl_flow_line *line = sl_line(t, v6, number);
-	const struct sl_target *target;
-
-	*ret_number = number;
-	if (SL_UNLIKELY(number == 0 || line == NULL))
-		return SL_NEED_FLOW;
-	target = sl_target(t, line->target);
-	if (SL_LIKELY((p->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) != SL_TCP_SYN &&
-		      (target == NULL || target->state != SL_TARGET_GONE)))
-		return SL_SEND;
-	return sl_stale(t, v6, number, p->key.protocol == SL_TCP ? SL_STALE_TCP | p->tcp_flags : 0);
+	return sl_stale_family(t, frame, true, l3);
 }
 
 /** Keep the way back to the client fresh: routers fail over while flows live. */
-SL_INLINE void sl_refresh_way_back(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 number,
-				   struct sl_flow_line *client, __u32 port)
+SL_INLINE void sl_refresh_way_back(sl_tables_t t, sl_frame_t *frame, bool v6,
+				   const struct sl_found *found, __u32 port)
 {
 	const struct sl_eth *eth = sl_frame_data(frame);
 	struct sl_flow_line *target;
-	__u64 hop = (__u64)port << 48;
 	__u16 digest;
+	__u64 hop;
 
 	if ((const void *)(eth + 1) > sl_frame_end(frame))
 		return;
-	digest = sl_way_back(eth->source, port);
-	if (SL_LIKELY(client->way_back == digest))
+	hop = sl_hop(eth->source, port);
+	digest = sl_way_back(hop);
+	if (SL_LIKELY(((found->line->way_back ^ digest) & ~SL_IF_TARGETS(found->number)) == 0))
 		return;
-	target = sl_line(t, v6, number | 1);
+	target = sl_line(t, v6, found->number | 1);
 	if (target == NULL)
 		return;
-	for (int i = 0; i < SL_MAC_BYTES; i++)
-		hop |= (__u64)eth->source[i] << (8 * i);
 	SL_WRITE(*(__u64 *)target->client_mac, hop);
-	client->way_back = digest;
+	found->line->way_back = digest;
 }
 
 /** TCP state and acknowledgement of a packet on a line. */
-SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, __u32 number, struct sl_flow_line *line,
-			     const struct sl_packet *p, __u16 version)
+SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, const struct sl_found *found,
+			     const struct sl_packet *p)
 {
-	bool from_client = !(number & 1);
+	struct sl_flow_line *line = found->line;
 	struct sl_listener_counters *listener;
+	/* a client's packet may settle the state */
+	__u64 unsettled = (SL_CONTROL_STATE(line->control) ^ SL_FLOW_ESTABLISHED) &
+			  ~SL_IF_TARGETS(found->number);
 
 	if (p->tcp_flags & SL_TCP_ACK)
 		line->last_ack = p->ack;
-	if (SL_UNLIKELY((p->tcp_flags & SL_TCP_STATE_FLAGS) ||
-			(from_client && SL_CONTROL_STATE(line->control) != SL_FLOW_ESTABLISHED)))
-		sl_track(t, v6, number, version, p->tcp_flags);
+	if (SL_UNLIKELY(((p->tcp_flags & SL_TCP_STATE_FLAGS) | unsettled) != 0))
+		sl_track(t, v6, found->number, found->version, p->tcp_flags);
 	if (SL_UNLIKELY(p->tcp_flags & SL_TCP_RST)) {
 		listener = sl_count_listener(t, line->listener);
-		if (listener != NULL && from_client)
+		if (listener != NULL && !(found->number & 1))
 			listener->client_resets++;
 		else if (listener != NULL)
 			listener->target_resets++;
@@ -219,36 +223,35 @@ SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, __u32 number, struct sl_flo
 
 /** Rewrite a packet as its line says, and send it. */
 SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
-			    const struct sl_packet *p, __u32 number)
+			    const struct sl_packet *p, const struct sl_found *found,
+			    const struct sl_rewrite *r)
 {
-	struct sl_flow_line *line = sl_line(t, v6, number);
+	const struct sl_port *way = sl_hop_port(t, r->hop);
 	bool routed, too_big;
-	struct sl_rewrite r;
 	__u32 mtu = 0;
 
-	if (line == NULL || !sl_rewrite_read(t, v6, line, number, &p->key, &r))
-		return sl_drop(t, SL_DROP_RACE);
 	if (SL_UNLIKELY(p->ttl <= 1))
 		return SL_NEED_TIME_EXCEEDED;
-	routed = r.hop != SL_NEXT_HOP_NONE;
-	too_big = routed && sl_too_big(t, r.hop, p->ip_length, &mtu);
+	routed = r->hop != SL_NEXT_HOP_NONE;
+	too_big = routed && sl_too_big(way, p->ip_length, &mtu);
 	if (SL_UNLIKELY(too_big && p->dont_fragment))
 		return (int)(SL_NEED_TOO_BIG | mtu << 8);
-	if (!(number & 1))
-		sl_refresh_way_back(t, frame, v6, number, line, port);
+	sl_refresh_way_back(t, frame, v6, found, port);
 	if (p->key.protocol == SL_TCP)
-		sl_follow_tcp(t, v6, number, line, p, r.version);
-	if (SL_UNLIKELY(p->first_fragment))
-		sl_fragment_note(t, v6, p, number, r.version);
-	sl_count_packet(t, line, &r, p->ip_length);
+		sl_follow_tcp(t, v6, found, p);
+	if (SL_UNLIKELY(p->first_fragment) && v6)
+		sl_fragment_note6(t, frame, l3, found->number, found->version);
+	else if (SL_UNLIKELY(p->first_fragment))
+		sl_fragment_note4(t, frame, l3, found->number, found->version);
+	sl_count_packet(t, found->line, r, p->ip_length);
 	/* the kernel finds the next hop, or fragments; and counts the hop itself */
 	routed = routed && !too_big;
 	if (v6)
-		sl_rewrite_l3_6(p->l3, &r, routed);
+		sl_rewrite_l3_6(p->l3, r, routed);
 	else
-		sl_rewrite_l3_4(p->l3, &r, routed);
-	sl_rewrite_l4(p->l4, sl_frame_end(frame), p->key.protocol, &r);
-	return SL_LIKELY(routed) ? sl_send(t, frame, l3, r.hop) : SL_PASS;
+		sl_rewrite_l3_4(p->l3, r, routed);
+	sl_rewrite_l4(p->l4, sl_frame_end(frame), p->key.protocol, r);
+	return SL_LIKELY(routed) ? sl_send(t, frame, l3, r->hop, way) : SL_PASS;
 }
 
 SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
@@ -256,7 +259,8 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 {
 	struct sl_packet p;
 	enum sl_parsed parsed = v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p);
-	int verdict;
+	struct sl_rewrite r;
+	struct sl_found found;
 
 	if (SL_UNLIKELY(parsed != SL_PARSED_FLOW)) {
 		switch (parsed) {
@@ -273,11 +277,16 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 		}
 	}
 	if (SL_LIKELY(number == 0)) {
-		verdict = sl_line_of(t, v6, &p, &number);
-		if (SL_UNLIKELY(verdict != SL_SEND))
-			return verdict;
+		if (SL_UNLIKELY(!sl_line_of(t, v6, &p, &found)))
+			return SL_NEED_FLOW;
+	} else if (!sl_line_holds(t, v6, number, &p.key, 0, &found)) {
+		return sl_drop(t, SL_DROP_RACE);
 	}
-	return sl_forward_on(t, frame, v6, l3, port, &p, number);
+	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, &found, &r)))
+		return sl_drop(t, SL_DROP_RACE);
+	if (SL_UNLIKELY(sl_tcp_begins(p.tcp_flags) || r.target_gone) && number == 0)
+		return SL_NEED_CHECK;
+	return sl_forward_on(t, frame, v6, l3, port, &p, &found, &r);
 }
 
 /**
@@ -314,6 +323,17 @@ SL_INLINE int sl_begin(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u3
 	return v6 ? sl_forward6(t, frame, l3, port, line) : sl_forward4(t, frame, l3, port, line);
 }
 
+/** A packet on a flow that may be over. Returns a verdict or an enum sl_need. */
+SL_INLINE int sl_check(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	int line = v6 ? sl_stale6(t, frame, l3) : sl_stale4(t, frame, l3);
+
+	if (line <= 0)
+		return -line;
+	return v6 ? sl_forward6(t, frame, l3, port, (__u32)line) :
+		    sl_forward4(t, frame, l3, port, (__u32)line);
+}
+
 /** Forward an IP packet; returns a verdict. */
 SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
 {
@@ -322,6 +342,8 @@ SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __
 
 	if (SL_LIKELY(SL_VERDICT(verdict) <= SL_SEND))
 		return verdict;
+	if (SL_VERDICT(verdict) == SL_NEED_CHECK)
+		verdict = sl_check(t, frame, v6, l3, port);
 	if (SL_VERDICT(verdict) == SL_NEED_FLOW)
 		verdict = sl_begin(t, frame, v6, l3, port);
 	mtu = SL_VERDICT_PORT(verdict);
@@ -348,8 +370,9 @@ SL_INLINE __u32 sl_port_home(__u32 ifindex, __u32 outer, __u32 inner)
 	return (ifindex * 31 + outer * 7 + inner) % SL_MAX_PORTS;
 }
 
-/** Number of the port that a frame came in by; SL_NONE: not served. */
-SL_INLINE __u32 sl_port_find(sl_tables_t t, __u32 ifindex, __u32 outer, __u32 inner)
+/** The port that a frame came in by; NULL: not served. */
+SL_INLINE const struct sl_port *sl_port_find(sl_tables_t t, __u32 ifindex, __u32 outer, __u32 inner,
+					     __u32 *ret_number)
 {
 	__u32 home = sl_port_home(ifindex, outer, inner);
 
@@ -358,10 +381,12 @@ SL_INLINE __u32 sl_port_find(sl_tables_t t, __u32 ifindex, __u32 outer, __u32 in
 		const struct sl_port *port = sl_port(t, number);
 
 		if (port != NULL && port->ifindex == ifindex && port->vlan[0] == outer &&
-		    port->vlan[1] == inner)
-			return number;
+		    port->vlan[1] == inner) {
+			*ret_number = number;
+			return port;
+		}
 	}
-	return SL_NONE;
+	return NULL;
 }
 
 SL_INLINE bool sl_mac_is(const __u8 *mac, const struct sl_port *port)
@@ -400,8 +425,7 @@ SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
 		type = tag->type;
 		l3 += sizeof(*tag);
 	}
-	number = sl_port_find(t, ifindex, tags[0], tags[1]);
-	port = sl_port(t, number);
+	port = sl_port_find(t, ifindex, tags[0], tags[1], &number);
 	if (port == NULL || !sl_mac_is(eth->destination, port))
 		return SL_PASS;
 	if (type == SL_BE16(SL_ETHERTYPE_IPV4))

@@ -24,27 +24,45 @@ SL_INLINE struct sl_fragment *sl_fragment_of(sl_tables_t t, bool v6, const struc
 	return sl_fragment(t, (__u32)(hash >> 32) % SL_FRAGMENTS);
 }
 
-/** Remember which line the first fragment of a datagram took. */
-SL_INLINE void sl_fragment_note(sl_tables_t t, bool v6, const struct sl_packet *p, __u32 line,
-				__u16 version)
+SL_INLINE int sl_fragment_note_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
+				      __u32 line, __u16 version)
 {
-	struct sl_fragment *note = sl_fragment_of(t, v6, p);
+	struct sl_fragment *note;
+	struct sl_packet p;
 
+	if (l3 > SL_L3_OFFSET_MAX ||
+	    (v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FLOW)
+		return 0;
+	note = sl_fragment_of(t, v6, &p);
 	if (note == NULL)
-		return;
+		return 0;
 	SL_WRITE(note->family, 0);
 	SL_ORDER();
 	for (int i = 0; i < SL_WORDS(v6); i++) {
-		note->saddr[i] = p->key.saddr[i];
-		note->daddr[i] = p->key.daddr[i];
+		note->saddr[i] = p.key.saddr[i];
+		note->daddr[i] = p.key.daddr[i];
 	}
-	note->id = p->fragment_id;
+	note->id = p.fragment_id;
 	note->line = line;
 	note->version = version;
-	note->protocol = p->key.protocol;
+	note->protocol = p.key.protocol;
 	note->seen = sl_now_ticks(t);
 	SL_ORDER();
 	SL_WRITE(note->family, v6 ? 6 : 4);
+	return 0;
+}
+
+/** Remember which line the first fragment of a datagram takes, before it is rewritten. */
+SL_GLOBAL int sl_fragment_note4(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 line,
+				__u32 version)
+{
+	return sl_fragment_note_family(t, frame, false, l3, line, (__u16)version);
+}
+
+SL_GLOBAL int sl_fragment_note6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 line,
+				__u32 version)
+{
+	return sl_fragment_note_family(t, frame, true, l3, line, (__u16)version);
 }
 
 /** The line a later fragment follows; 0 when nothing is known of its datagram. */
@@ -85,34 +103,34 @@ SL_INLINE int sl_refuse(sl_tables_t t, bool v6, const struct sl_flow_key *key, e
 
 SL_INLINE int sl_fragment_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3)
 {
-	struct sl_flow_line *line;
+	struct sl_found found = {};
+	const struct sl_port *port;
 	struct sl_rewrite r;
 	struct sl_packet p;
-	__u32 number, mtu;
-	__u16 version = 0;
 	bool known;
+	__u32 mtu;
 
 	if ((v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FRAGMENT)
 		return SL_PASS;
-	number = sl_fragment_line(t, v6, &p, &version);
-	line = sl_line(t, v6, number);
-	if (number == 0 || line == NULL || !sl_rewrite_read(t, v6, line, number, NULL, &r) ||
-	    r.version != version)
+	found.number = sl_fragment_line(t, v6, &p, &found.version);
+	found.line = sl_line(t, v6, found.number);
+	if (found.number == 0 || found.line == NULL || !sl_rewrite_read(t, v6, &found, &r))
 		return sl_refuse(t, v6, &p.key, SL_DROP_FRAGMENT);
 	if (p.ttl <= 1)
 		return sl_drop(t, SL_DROP_TTL_EXPIRED);
 	known = r.hop != SL_NEXT_HOP_NONE;
-	if (known && sl_too_big(t, r.hop, p.ip_length, &mtu)) {
+	port = sl_hop_port(t, r.hop);
+	if (known && sl_too_big(port, p.ip_length, &mtu)) {
 		if (p.dont_fragment)
 			return sl_drop(t, SL_DROP_TOO_BIG);
 		known = false; /* the kernel fragments it further */
 	}
-	sl_count_packet(t, line, &r, p.ip_length);
+	sl_count_packet(t, found.line, &r, p.ip_length);
 	if (v6)
 		sl_rewrite_l3_6(p.l3, &r, known);
 	else
 		sl_rewrite_l3_4(p.l3, &r, known);
-	return known ? sl_send(t, frame, l3, r.hop) : SL_PASS;
+	return known ? sl_send(t, frame, l3, r.hop, port) : SL_PASS;
 }
 
 SL_GLOBAL int sl_fragment4(sl_tables_t t, sl_frame_t *frame, __u32 l3)

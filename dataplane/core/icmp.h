@@ -50,10 +50,9 @@ SL_INLINE bool sl_icmp_line(sl_tables_t t, bool v6, const struct sl_flow_key *ke
 			    struct sl_rewrite *r)
 {
 	__u64 hash = sl_key_hash(sl_config(t)->seed, v6, key);
-	__u32 number = sl_index_find(t, v6, key, hash, 0);
-	const struct sl_flow_line *line = sl_line(t, v6, number);
+	struct sl_found found;
 
-	return number != 0 && line != NULL && sl_rewrite_read(t, v6, line, number, key, r);
+	return sl_index_search(t, v6, key, hash, 0, &found) && sl_rewrite_read(t, v6, &found, r);
 }
 
 /** Send an error on; a next hop the kernel has yet to find makes it the kernel's to drop. */
@@ -61,7 +60,7 @@ SL_INLINE int sl_icmp_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop
 {
 	if (hop == SL_NEXT_HOP_NONE)
 		return SL_PASS;
-	return sl_send(t, frame, l3, hop);
+	return sl_send(t, frame, l3, hop, sl_hop_port(t, hop));
 }
 
 SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)

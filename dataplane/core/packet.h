@@ -11,6 +11,19 @@
 
 #define SL_WIRE __attribute__((packed, aligned(2)))
 
+/*
+ * A 32-bit field in one access where the type would make clang use two for
+ * BPF: there, IP and L4 headers lie on multiples of 4 (NET_IP_ALIGN), or the
+ * machine does not care.
+ */
+#ifdef __bpf__
+#define SL_GET32(field) (*(const __u32 *)(const void *)&(field))
+#define SL_PUT32(field, value) (*(__u32 *)(void *)&(field) = (value))
+#else
+#define SL_GET32(field) (field)
+#define SL_PUT32(field, value) ((field) = (value))
+#endif
+
 #define SL_MAC_BYTES 6
 #define SL_ETHERTYPE_IPV4 0x0800
 #define SL_ETHERTYPE_IPV6 0x86dd

@@ -50,8 +50,8 @@ SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, stru
 		if (tcp->data_offset >> 4 < 5 || (__u32)(tcp->data_offset >> 4) * 4 > room)
 			return SL_PARSED_MALFORMED;
 		p->tcp_flags = tcp->flags;
-		p->seq = tcp->seq;
-		p->ack = tcp->ack;
+		p->seq = SL_GET32(tcp->seq);
+		p->ack = SL_GET32(tcp->ack);
 	} else {
 		if ((const void *)(udp + 1) > end || room < sizeof(*udp))
 			return SL_PARSED_TRUNCATED;
@@ -85,8 +85,8 @@ SL_INLINE enum sl_parsed sl_parse4(sl_frame_t *frame, __u32 l3, struct sl_packet
 		return SL_PARSED_OTHER;
 	p->ttl = ip->ttl;
 	p->fragment_id = ip->id;
-	p->key.saddr[0] = ip->saddr;
-	p->key.daddr[0] = ip->daddr;
+	p->key.saddr[0] = SL_GET32(ip->saddr);
+	p->key.daddr[0] = SL_GET32(ip->daddr);
 	p->key.protocol = ip->protocol;
 	p->l4_offset = header;
 	fragment = SL_FROM_BE16(ip->fragment);
@@ -182,8 +182,8 @@ SL_INLINE enum sl_parsed sl_parse6(sl_frame_t *frame, __u32 l3, struct sl_packet
 	p->fragment_id = 0;
 	p->l4_offset = sizeof(*ip);
 	for (int i = 0; i < 4; i++) {
-		p->key.saddr[i] = ip->saddr[i];
-		p->key.daddr[i] = ip->daddr[i];
+		p->key.saddr[i] = SL_GET32(ip->saddr[i]);
+		p->key.daddr[i] = SL_GET32(ip->daddr[i]);
 	}
 	next = ip->next_header;
 	if (SL_UNLIKELY(next != SL_TCP && next != SL_UDP && next != SL_ICMPV6)) {

@@ -34,39 +34,33 @@ struct sl_rewrite {
 	__be16 dport;
 	__u16 l3_delta;
 	__u16 l4_delta;
-	__u16 version;
 	__u16 target;
 	__u16 listener;
+	bool target_gone;
 	__u64 hop; /* SL_NEXT_HOP_… */
 };
 
-/** Where packets of a line go: the target's next hop, or the way back to the client. */
-SL_INLINE __u64 sl_line_hop(sl_tables_t t, const struct sl_flow_line *line, __u32 number,
+/**
+ * Where packets of a line go: the target's next hop, or the way back to the client.
+ * Which it is, is known late: so both are read, and one is taken without a branch.
+ */
+SL_INLINE __u64 sl_line_hop(const struct sl_flow_line *line, __u32 number,
 			    const struct sl_target *target)
 {
-	(void)t;
-	if (number & 1)
-		return SL_READ(*(const __u64 *)line->client_mac);
-	return target != NULL ? SL_READ(target->next_hop) : SL_NEXT_HOP_NONE;
+	__u64 back = SL_READ(*(const __u64 *)line->client_mac);
+	__u64 onward = target != NULL ? SL_READ(target->next_hop) : SL_NEXT_HOP_NONE;
+
+	return onward ^ ((onward ^ back) & SL_IF_TARGETS(number));
 }
 
-/**
- * Read a line's rewrite.
- *
- * @key  of the packet that found the line; NULL: the caller compares versions
- *
- * Returns false when the line changed hands since it was found.
- */
-SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_flow_line *line,
-			       __u32 number, const struct sl_flow_key *key, struct sl_rewrite *r)
+/** Read the rewrite of a line. Returns false when the line changed hands since it was found. */
+SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_found *found,
+			       struct sl_rewrite *r)
 {
+	const struct sl_flow_line *line = found->line;
+	const struct sl_target *target;
 	const int words = SL_WORDS(v6);
 
-	r->version = SL_READ(line->version);
-	SL_ORDER();
-	/* another flow may have got the line, whole and live, since its key was compared */
-	if (key != NULL && !sl_line_matches(line, v6, key))
-		return false;
 	for (int i = 0; i < words; i++) {
 		r->saddr[i] = line->address[2 * words + i];
 		r->daddr[i] = line->address[3 * words + i];
@@ -77,16 +71,16 @@ SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_flow_line
 	r->l4_delta = line->l4_delta;
 	r->target = line->target;
 	r->listener = line->listener;
-	r->hop = sl_line_hop(t, line, number, sl_target(t, r->target));
-	return !(r->version & 1) && sl_line_unchanged(line, r->version);
+	target = sl_target(t, r->target);
+	r->target_gone = target != NULL && target->state == SL_TARGET_GONE;
+	r->hop = sl_line_hop(line, found->number, target);
+	return sl_line_unchanged(line, found->version);
 }
 
 /** Whether a packet does not fit the link it must leave by; *ret_mtu: what would. */
-SL_INLINE bool sl_too_big(sl_tables_t t, __u64 hop, __u32 ip_length, __u32 *ret_mtu)
+SL_INLINE bool sl_too_big(const struct sl_port *port, __u32 ip_length, __u32 *ret_mtu)
 {
-	const struct sl_port *port = sl_port(t, SL_NEXT_HOP_PORT(hop));
-
-	if (port == NULL || ip_length <= port->mtu)
+	if (port == NULL || SL_LIKELY(ip_length <= port->mtu))
 		return false;
 	*ret_mtu = port->mtu;
 	return true;
@@ -119,8 +113,8 @@ SL_INLINE void sl_rewrite_l3_4(struct sl_ipv4 *ip, const struct sl_rewrite *r, b
 {
 	__u64 delta = r->l3_delta;
 
-	ip->saddr = r->saddr[0];
-	ip->daddr = r->daddr[0];
+	SL_PUT32(ip->saddr, r->saddr[0]);
+	SL_PUT32(ip->daddr, r->daddr[0]);
 	if (hop) {
 		ip->ttl--;
 		delta += 0xfffe; /* ~ttl + (ttl - 1): the low byte of a word, one less */
@@ -131,8 +125,8 @@ SL_INLINE void sl_rewrite_l3_4(struct sl_ipv4 *ip, const struct sl_rewrite *r, b
 SL_INLINE void sl_rewrite_l3_6(struct sl_ipv6 *ip, const struct sl_rewrite *r, bool hop)
 {
 	for (int i = 0; i < 4; i++) {
-		ip->saddr[i] = r->saddr[i];
-		ip->daddr[i] = r->daddr[i];
+		SL_PUT32(ip->saddr[i], r->saddr[i]);
+		SL_PUT32(ip->daddr[i], r->daddr[i]);
 	}
 	if (hop)
 		ip->hop_limit--;
@@ -196,11 +190,17 @@ SL_GLOBAL int sl_retag(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 number)
 	return 0;
 }
 
-/** Send a finished IP packet to a next hop. */
-SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop)
+/** The port that a next hop is reached by; NULL: the kernel has yet to find it. */
+SL_INLINE const struct sl_port *sl_hop_port(sl_tables_t t, __u64 hop)
+{
+	return sl_port(t, SL_NEXT_HOP_PORT(hop));
+}
+
+/** Send a finished IP packet to a next hop. @port: sl_hop_port() of it. */
+SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop,
+		      const struct sl_port *port)
 {
 	__u32 number = SL_NEXT_HOP_PORT(hop);
-	const struct sl_port *port = sl_port(t, number);
 	struct sl_eth *eth;
 
 	if (port == NULL || port->ifindex == 0 || !port->up)
