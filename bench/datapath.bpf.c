@@ -26,7 +26,7 @@ struct {
 } lru SEC(".maps");
 
 struct datapath_plan plan;
-__u64 run_begin_ns, run_end_ns; /* CLOCK_MONOTONIC, before the first and the last packet of a run */
+__u64 window_ns[DATAPATH_WINDOWS]; /* CLOCK_MONOTONIC, at the begin of each */
 __u64 lru_misses;
 
 /* Whole words, although 14 bytes of Ethernet header leave them unaligned: the
@@ -48,12 +48,9 @@ static __always_inline void next_packet(struct datapath_packet *packet)
 	__u32 place = datapath_place(&plan, plan.next);
 	__u32 from_target = place & plan.both_ways;
 
-	/* around the system call there are milliseconds of waiting for RCU, and
-	 * the duration that it tells is in whole ns a packet */
-	if (run_begin_ns == 0)
-		run_begin_ns = bpf_ktime_get_ns();
-	if (plan.next == plan.last)
-		run_end_ns = bpf_ktime_get_ns();
+	if ((plan.next - plan.first) % DATAPATH_WINDOW == 0)
+		window_ns[(plan.next - plan.first) / DATAPATH_WINDOW % DATAPATH_WINDOWS] =
+			bpf_ktime_get_ns();
 	plan.next++;
 	datapath_packet(&plan, place >> (plan.both_ways & 31), from_target, packet);
 }

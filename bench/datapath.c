@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 64
-#define REPEAT 1048576u		/* packets of one run */
+#define REPEAT DATAPATH_RUN	/* packets of one run */
 #define NEW_FLOWS 262144u	/* of one run; the table holds four times as many */
 #define WARM_MAX 262144u	/* packets sent before a run, so that it finds its caches filled */
 #define LRU_SPARE 4096u		/* entries that the LRU hash keeps in free lists of each CPU */
@@ -88,6 +88,27 @@ static struct datapath_plan plan_for(uint32_t flows, bool both_ways, bool preser
 	return plan;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/*
+ * ns a packet, of the median window of a run: windows in which another process
+ * got the processor do not count, nor does what happens around the run.
+ */
+static double window_median(const __u64 *stamps, uint32_t n)
+{
+	__u64 spans[DATAPATH_WINDOWS];
+
+	for (uint32_t i = 0; i + 1 < n; i++)
+		spans[i] = stamps[i + 1] - stamps[i];
+	qsort(spans, n - 1, sizeof(spans[0]), compare);
+	return (double)spans[(n - 1) / 2] / DATAPATH_WINDOW;
+}
+
 /* Run a driver around a program; *ret_ns is the time of one packet. */
 static int drive(struct bench *bench, struct bench_case *c, int program_fd, uint32_t repeat,
 		 int want_verdict, double *ret_ns)
@@ -103,9 +124,8 @@ static int drive(struct bench *bench, struct bench_case *c, int program_fd, uint
 	datapath_packet(&c->plan, 0, 0, &packet);
 	run.data_size_in = (uint32_t)rig_frame(&c->kind, &packet,
 					       c->expect == CREATED ? SL_TCP_SYN : SL_TCP_ACK, frame);
-	c->plan.last = c->plan.next + repeat - 1;
+	c->plan.first = c->plan.next;
 	bench->skeleton->bss->plan = c->plan;
-	bench->skeleton->bss->run_begin_ns = 0;
 	r = bpf_map_update_elem(bpf_map__fd(bench->skeleton->maps.under_test), &zero, &program_fd,
 				BPF_ANY);
 	if (r < 0)
@@ -113,8 +133,7 @@ static int drive(struct bench *bench, struct bench_case *c, int program_fd, uint
 	r = bpf_prog_test_run_opts(bpf_program__fd(driver), &run);
 	if (r < 0)
 		return r;
-	*ret_ns = (double)(bench->skeleton->bss->run_end_ns - bench->skeleton->bss->run_begin_ns) /
-		  (repeat - 1);
+	*ret_ns = window_median(bench->skeleton->bss->window_ns, repeat / DATAPATH_WINDOW);
 	c->plan.next += repeat;
 	return (int)run.retval == want_verdict ? 0 : fail("a program gave another verdict");
 }
@@ -129,11 +148,19 @@ static int check(const struct bench *bench, const struct bench_case *c, uint64_t
 	after = rig_counts(c->rig);
 	if (after.drops != before->drops)
 		return fail("packets were dropped");
-	if (getenv("NOCHECK") == NULL && after.packets - before->packets != (c->expect == PASSED ? 0 : sent))
+	if (after.packets - before->packets != (c->expect == PASSED ? 0 : sent))
 		return fail("not every packet was forwarded");
 	if (after.new_flows - before->new_flows != (c->expect == CREATED ? sent : 0))
 		return fail("not every packet of a new flow made one, or others did");
 	return 0;
+}
+
+/* How many packets fill the caches with what a run will find there: whole windows. */
+static uint32_t warm_packets(uint32_t period)
+{
+	if (period < 2 * DATAPATH_WINDOW)
+		return 2 * DATAPATH_WINDOW;
+	return period < WARM_MAX ? period : WARM_MAX / 4;
 }
 
 /* One round of one case. */
@@ -141,7 +168,7 @@ static int measure(struct bench *bench, struct bench_case *c, unsigned int round
 {
 	int verdict = c->expect == PASSED ? XDP_PASS : XDP_TX;
 	int nothing_fd = bpf_program__fd(bench->skeleton->progs.nothing);
-	uint32_t warm = c->plan.mask < WARM_MAX ? c->plan.mask + 1 : WARM_MAX / 4;
+	uint32_t warm = warm_packets(c->plan.mask + 1);
 	struct rig_counts before = {};
 	double driver_ns, ns, ignored;
 	uint64_t sent = c->repeat;

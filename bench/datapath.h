@@ -14,6 +14,9 @@
 
 #define DATAPATH_TARGETS 32u /* a power of two; as many listeners */
 #define DATAPATH_FLOWS_MAX 1048576u
+#define DATAPATH_RUN 1048576u	/* most packets of one run */
+#define DATAPATH_WINDOW 4096u	/* packets between two looks at the clock; a power of two */
+#define DATAPATH_WINDOWS (DATAPATH_RUN / DATAPATH_WINDOW)
 #define DATAPATH_FIRST_CLIENT_PORT 1024u
 #define DATAPATH_FIRST_VIP_PORT 8000u
 #define DATAPATH_TARGET_PORT 9000u
@@ -28,8 +31,8 @@
 
 /* Which packets, and in which order. */
 struct datapath_plan {
+	__u64 first;	 /* number of the first packet of this run */
 	__u64 next;	 /* number of the next packet */
-	__u64 last;	 /* of this run */
 	__u32 mask;	 /* packets of one round through all flows, a power of two, less one */
 	__u32 half;	 /* half the bits of mask, rounded up */
 	__u32 both_ways; /* 1: clients' and targets' packets, half and half; 0: clients' alone */
