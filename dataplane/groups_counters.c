@@ -41,8 +41,11 @@ static void count_add(struct engine_counters *to, const struct sl_target_counter
 	to->processed_bytes += c->bytes;
 	to->new_flows_tcp += c->new_flows[SL_L4_TCP];
 	to->new_flows_udp += c->new_flows[SL_L4_UDP];
-	to->active_flows_tcp += c->new_flows[SL_L4_TCP] - c->ended_flows[SL_L4_TCP];
-	to->active_flows_udp += c->new_flows[SL_L4_UDP] - c->ended_flows[SL_L4_UDP];
+	/* read while packets count, "ended" may seem to be ahead */
+	if (c->new_flows[SL_L4_TCP] > c->ended_flows[SL_L4_TCP])
+		to->active_flows_tcp += c->new_flows[SL_L4_TCP] - c->ended_flows[SL_L4_TCP];
+	if (c->new_flows[SL_L4_UDP] > c->ended_flows[SL_L4_UDP])
+		to->active_flows_udp += c->new_flows[SL_L4_UDP] - c->ended_flows[SL_L4_UDP];
 	to->active_flows = to->active_flows_tcp + to->active_flows_udp;
 }
 

@@ -73,6 +73,14 @@ static unsigned int entries_of(const struct engine_listener *wanted, struct entr
 	return n;
 }
 
+/* To which listener packets are led by a key, or NULL. */
+static struct listener *owner_of(const struct listeners *listeners, const struct vip_key *key)
+{
+	const struct sl_vip *vip = vip_table_find(listeners->vips, key);
+
+	return vip != NULL ? listeners->by_number[vip->listener] : NULL;
+}
+
 static bool entries_hold(const struct entry *entries, unsigned int n, const struct vip_key *key)
 {
 	for (unsigned int i = 0; i < n; i++)
@@ -82,33 +90,45 @@ static bool entries_hold(const struct entry *entries, unsigned int n, const stru
 	return false;
 }
 
-/* Whether a listener other than @id will hold one of the keys after the commit. */
-static bool taken(const struct listeners *listeners, uint64_t id, const struct entry *entries,
-		  unsigned int n)
+static bool collide(const struct engine_listener *a, const struct engine_listener *b)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		const struct sl_vip *vip = vip_table_find(listeners->vips, &entries[i].key);
-		const struct listener *owner = NULL;
-		struct entry wanted[MAX_KEYS];
+	if (a->port != b->port || !((a->tcp && b->tcp) || (a->udp && b->udp)))
+		return false;
+	for (unsigned int i = 0; i < a->n_vips; i++)
+		for (unsigned int j = 0; j < b->n_vips; j++)
+			if (address_equal(&a->vips[i].address, &b->vips[j].address))
+				return true;
+	return false;
+}
 
-		if (vip != NULL)
-			owner = listeners->by_number[vip->listener];
+/* Whether a listener other than @id will have one of the keys after the commit. */
+static bool taken(const struct listeners *listeners, uint64_t id,
+		  const struct engine_listener *wanted)
+{
+	const struct listener *owner;
+	struct entry entries[MAX_KEYS];
+	unsigned int n = entries_of(wanted, entries);
+
+	for (unsigned int i = 0; i < n; i++) {
+		owner = owner_of(listeners, &entries[i].key);
 		if (owner != NULL && owner->id != id && !owner->removed &&
-		    entries_hold(wanted, entries_of(&owner->wanted, wanted), &entries[i].key))
+		    collide(&owner->wanted, wanted))
 			return true;
 	}
+	for (owner = listeners->dirty; owner != NULL; owner = owner->next)
+		if (owner->id != id && !owner->removed && collide(&owner->wanted, wanted))
+			return true;
 	return false;
 }
 
 int listeners_put(struct listeners *listeners, uint64_t id, const struct engine_listener *wanted)
 {
 	struct listener *listener = find(listeners, id);
-	struct entry entries[MAX_KEYS];
 
 	for (unsigned int i = 0; i < wanted->n_groups; i++)
 		if (groups_number(listeners->groups, wanted->groups[i].group_id) < 0)
 			return -ENOENT;
-	if (taken(listeners, id, entries, entries_of(wanted, entries)))
+	if (taken(listeners, id, wanted))
 		return -EEXIST;
 	if (listener == NULL) {
 		if (listeners->n_free == 0)
@@ -119,7 +139,7 @@ int listeners_put(struct listeners *listeners, uint64_t id, const struct engine_
 		listener->id = id;
 		listener->number = listeners->free[--listeners->n_free];
 		listeners->by_number[listener->number] = listener;
-		listeners->tables->listeners[listener->number].id = id;
+		listeners->tables->listeners[listener->number] = (struct sl_listener){.id = id};
 		HASH_ADD(hh, listeners->by_id, id, sizeof(listener->id), listener);
 	}
 	listener->wanted = *wanted;
@@ -188,7 +208,7 @@ static void entries_withdraw(struct listeners *listeners, struct listener *liste
 
 		if (entries_hold(wanted, n, &entry->key))
 			listener->entries[kept++] = *entry;
-		else
+		else if (owner_of(listeners, &entry->key) == listener)
 			vip_table_remove(listeners->vips, &entry->key);
 	}
 	listener->n_entries = kept;
@@ -267,6 +287,12 @@ static struct sl_listener_counters count(const struct listeners *listeners, uint
 	return sum;
 }
 
+/* Counters that are read while packets count may seem to be ahead of each other. */
+static uint64_t less(uint64_t more, uint64_t gone)
+{
+	return more > gone ? more - gone : 0;
+}
+
 int listeners_counters(const struct listeners *listeners, uint64_t id,
 		       struct engine_counters *ret_counters)
 {
@@ -277,8 +303,8 @@ int listeners_counters(const struct listeners *listeners, uint64_t id,
 		return -ENOENT;
 	c = count(listeners, listener->number);
 	*ret_counters = (struct engine_counters){
-		.active_flows_tcp = c.new_flows[SL_L4_TCP] - c.ended_flows[SL_L4_TCP],
-		.active_flows_udp = c.new_flows[SL_L4_UDP] - c.ended_flows[SL_L4_UDP],
+		.active_flows_tcp = less(c.new_flows[SL_L4_TCP], c.ended_flows[SL_L4_TCP]),
+		.active_flows_udp = less(c.new_flows[SL_L4_UDP], c.ended_flows[SL_L4_UDP]),
 		.new_flows_tcp = c.new_flows[SL_L4_TCP],
 		.new_flows_udp = c.new_flows[SL_L4_UDP],
 		.processed_packets = c.packets[SL_L4_TCP] + c.packets[SL_L4_UDP],
@@ -302,7 +328,7 @@ static uint64_t flows_held(const struct listeners *listeners, const struct liste
 {
 	struct sl_listener_counters c = count(listeners, listener->number);
 
-	return c.new_flows[SL_L4_TCP] + c.new_flows[SL_L4_UDP] - c.freed_flows;
+	return less(c.new_flows[SL_L4_TCP] + c.new_flows[SL_L4_UDP], c.freed_flows);
 }
 
 void listeners_count(const struct listeners *listeners, uint32_t *ret_listeners,
@@ -384,12 +410,14 @@ static int adopt_listener(struct listeners *listeners, uint16_t number)
 static void adopt_entry(struct listeners *listeners, const struct sl_vip *vip)
 {
 	struct listener *listener = listeners->by_number[vip->listener];
+	struct vip_key key = {vip_table_address(vip), ntohs(vip->port), vip->protocol};
 
-	if (listener == NULL || listener->n_entries == MAX_KEYS)
+	if (listener == NULL || listener->removed || listener->n_entries == MAX_KEYS) {
+		vip_table_remove(listeners->vips, &key); /* or it would lead to the next of this number */
 		return;
+	}
 	listener->v6 = vip->family == 6;
-	listener->entries[listener->n_entries++] = (struct entry){
-		{vip_table_address(vip), ntohs(vip->port), vip->protocol}, vip->zone};
+	listener->entries[listener->n_entries++] = (struct entry){key, vip->zone};
 }
 
 int listeners_open(struct sl_tables *tables, struct vip_table *vips, const struct groups *groups,
