@@ -180,6 +180,8 @@ static void fragment(struct generator *g, struct packet *packet, uint32_t *ret_i
 			spec.payload = PACKET_MAX - 200;
 		spec.padding = 0;
 		spec.ip_options = spec.v6 ? 0 : spec.ip_options;
+		if (one_in(g, 3) && ifindex == g->worlds[0]->ifindex[WORLD_CLIENT_SIDE])
+			spec.to = world_vip(spec.v6, WORLD_NARROW);
 		packet_build(&g->pieces, &spec);
 		g->pieces_at = one_in(g, 6);
 		g->pieces_ifindex = ifindex;
@@ -293,11 +295,15 @@ static void change_listener(struct generator *g)
 static void change_port(struct generator *g)
 {
 	uint32_t at = generator_below(g, WORLD_PORTS);
+	bool redirect = one_in(g, 3);
 
 	for (int i = 0; i < GENERATOR_WORLDS; i++) {
 		struct sl_port *port = &g->worlds[i]->t->ports[g->worlds[i]->port[at]];
 
-		port->up = !port->up;
+		if (redirect)
+			port->redirect = !port->redirect;
+		else
+			port->up = !port->up;
 	}
 }
 

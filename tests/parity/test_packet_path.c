@@ -169,14 +169,15 @@ static uint32_t run_kernel(struct rig *rig, const struct bpf_program *program,
 /* The native verdict as bpf/sl_xdp.bpf.c tells it to the kernel. */
 static uint32_t as_xdp_action(const struct rig *rig, int verdict, uint32_t ifindex)
 {
+	const struct sl_port *port = &rig->flat.ports[SL_VERDICT_PORT(verdict)];
+
 	switch (SL_VERDICT(verdict)) {
 	case SL_PASS:
 		return XDP_PASS;
 	case SL_DROP:
 		return XDP_DROP;
 	}
-	return rig->flat.ports[SL_VERDICT_PORT(verdict)].ifindex == ifindex ? XDP_TX :
-									      XDP_REDIRECT;
+	return port->ifindex == ifindex && !port->redirect ? XDP_TX : XDP_REDIRECT;
 }
 
 /* Both sides take rig->packet, which becomes what came out. Returns the native verdict. */
