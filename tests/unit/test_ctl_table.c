@@ -322,8 +322,8 @@ static void survives_replies_of_another_shape(void **state)
 		"{\"%s\": [null, 7, \"x\", [], {}]}",
 		"{\"%s\": [{\"Target\": 5, \"TargetHealth\": [], \"Tags\": [7], \"Values\": 7}]}",
 		"{\"%s\": [{\"AvailabilityZones\": [{\"LoadBalancerAddresses\": [7]}, 8]}]}",
-		"{\"%s\": [{\"DefaultActions\": [{\"ForwardConfig\": {\"TargetGroups\": [7, "
-		"{}]}}]}]}",
+		"{\"%s\": [{\"DefaultActions\": [{\"ForwardConfig\": {\"TargetGroups\": [7]}}]}]}",
+		"{\"%s\": [{\"DefaultActions\": [{\"ForwardConfig\": {\"TargetGroups\": [{}]}}]}]}",
 		"{\"%s\": [{\"LoadBalancerArn\": 7, \"TargetGroupArn\": {}, \"Port\": \"x\"}]}",
 	};
 	const struct ctl_command *command;
