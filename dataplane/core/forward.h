@@ -75,6 +75,10 @@ SL_INLINE int sl_miss_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3
 	    (v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FLOW)
 		return SL_PASS;
 	vip = sl_vip_find(t, v6, p.key.daddr, p.key.dport, p.key.protocol);
+	/* a target's own traffic, routed by the kernel: all of it, not only the first fragments */
+	if (vip == NULL && SL_UNLIKELY(p.first_fragment) && sl_concerns_us(t, v6, &p.key))
+		(void)(v6 ? sl_fragment_note6(t, frame, l3, 0, 0) :
+			    sl_fragment_note4(t, frame, l3, 0, 0));
 	eth = sl_frame_data(frame);
 	if (vip == NULL || (const void *)(eth + 1) > sl_frame_end(frame))
 		return SL_PASS;

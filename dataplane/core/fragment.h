@@ -3,7 +3,8 @@
  * Fragments. The first one has ports and follows its flow; it leaves a note
  * that later ones of the same datagram follow. A later fragment that comes
  * before the first, or whose note was overwritten, is dropped if it concerns
- * us: it could only arrive at the wrong place.
+ * us: it could only arrive at the wrong place. Datagrams from and to targets
+ * that are of no flow are noted as the kernel's.
  */
 #ifndef SL_FRAGMENT_H
 #define SL_FRAGMENT_H
@@ -12,6 +13,7 @@
 #include "rewrite.h"
 #include "select.h"
 
+#define SL_FRAGMENT_UNKNOWN 0xffffffffu /* above the number of any line */
 #define SL_FRAGMENT_TICKS SL_TICKS_OF_MS(30000) /* RFC 8200 §4.5 gives 60 s, RFC 1122 60 to 120 */
 
 SL_INLINE struct sl_fragment *sl_fragment_of(sl_tables_t t, bool v6, const struct sl_packet *p)
@@ -65,7 +67,10 @@ SL_GLOBAL int sl_fragment_note6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u3
 	return sl_fragment_note_family(t, frame, true, l3, line, (__u16)version);
 }
 
-/** The line a later fragment follows; 0 when nothing is known of its datagram. */
+/**
+ * The line a later fragment follows. 0: its datagram is the kernel's;
+ * SL_FRAGMENT_UNKNOWN: nothing is known of it.
+ */
 SL_INLINE __u32 sl_fragment_line(sl_tables_t t, bool v6, const struct sl_packet *p,
 				 __u16 *ret_version)
 {
@@ -74,18 +79,18 @@ SL_INLINE __u32 sl_fragment_line(sl_tables_t t, bool v6, const struct sl_packet 
 	__u32 line;
 
 	if (note == NULL || SL_READ(note->family) != (v6 ? 6 : 4))
-		return 0;
+		return SL_FRAGMENT_UNKNOWN;
 	SL_ORDER();
 	equal = note->id == p->fragment_id && note->protocol == p->key.protocol;
 	for (int i = 0; i < SL_WORDS(v6); i++)
 		equal = equal && note->saddr[i] == p->key.saddr[i] &&
 			note->daddr[i] == p->key.daddr[i];
 	if (!equal || sl_now_ticks(t) - note->seen > SL_FRAGMENT_TICKS)
-		return 0;
+		return SL_FRAGMENT_UNKNOWN;
 	line = note->line;
 	*ret_version = note->version;
 	SL_ORDER();
-	return SL_READ(note->family) == (v6 ? 6 : 4) ? line : 0;
+	return SL_READ(note->family) == (v6 ? 6 : 4) ? line : SL_FRAGMENT_UNKNOWN;
 }
 
 /** Whether a packet that fits no flow would still be ours to deliver. */
@@ -114,7 +119,9 @@ SL_INLINE int sl_fragment_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u3
 		return SL_PASS;
 	found.number = sl_fragment_line(t, v6, &p, &found.version);
 	found.line = sl_line(t, v6, found.number);
-	if (found.number == 0 || found.line == NULL || !sl_rewrite_read(t, v6, &found, &r))
+	if (found.number == 0)
+		return SL_PASS;
+	if (found.line == NULL || !sl_rewrite_read(t, v6, &found, &r))
 		return sl_refuse(t, v6, &p.key, SL_DROP_FRAGMENT);
 	if (p.ttl <= 1)
 		return sl_drop(t, SL_DROP_TTL_EXPIRED);

@@ -319,6 +319,33 @@ static void fragments_that_do_not_concern_us_are_the_kernels(void **state)
 	}
 }
 
+/* Targets whose clients are preserved route through the balancer whatever else they say. */
+static void fragments_of_a_targets_own_traffic_are_the_kernels(void **state)
+{
+	struct path *path = *state;
+	struct packet whole, packet, before;
+
+	for (int i = 0; i < 4; i++) {
+		bool v6 = i & 1, outwards = i & 2;
+		struct packet_spec spec = world_packet(&path->world, v6, SL_UDP, WORLD_SNAT, 1, 5);
+		struct packet_end target = {.port = 2049};
+
+		memcpy(target.address, path->tables.targets[path->world.target[v6][0][0]].address,
+		       16);
+		spec.to = packet_end(v6 ? "2001:db8:9::1" : "203.0.113.9", 2049);
+		spec.from = outwards ? target : spec.to;
+		spec.to = outwards ? spec.to : target;
+		spec.payload = 2000;
+		packet_build(&whole, &spec);
+		for (size_t offset = 0; offset < 2000; offset += 1000) {
+			packet_fragment(&before, &whole, offset, 1000, true, 0xabcd);
+			assert_int_equal(receive_fragment(path, 0, &whole, offset, 1000, true,
+							  &packet), SL_PASS);
+			assert_memory_equal(packet.data, before.data, before.length);
+		}
+	}
+}
+
 static void a_fragment_follows_no_longer_than_its_time(void **state)
 {
 	struct path *path = *state;
@@ -385,6 +412,7 @@ int main(void)
 		PATH_TEST(fragments_follow_the_first_one_and_make_up_the_whole_datagram),
 		PATH_TEST(a_fragment_whose_first_is_unknown_is_dropped_if_it_concerns_us),
 		PATH_TEST(fragments_that_do_not_concern_us_are_the_kernels),
+		PATH_TEST(fragments_of_a_targets_own_traffic_are_the_kernels),
 		PATH_TEST(a_fragment_follows_no_longer_than_its_time),
 		PATH_TEST(a_fragment_never_follows_a_flow_that_took_its_flows_place),
 		PATH_TEST(a_later_fragment_too_big_for_the_link_is_the_kernels_or_dropped),
