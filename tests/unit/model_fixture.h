@@ -23,6 +23,7 @@
 #define MODEL_TARGETS 64
 #define MODEL_CPUS 2
 #define MODEL_ZONES 2
+#define MODEL_FLOWS 20000u /* that are spread to look at a table */
 #define MODEL_SECOND 1000000000ull
 #define MODEL_HOP(n) ((uint64_t)7 << 48 | (n)) /* a next hop by port 7 */
 
@@ -220,6 +221,31 @@ static inline struct sl_target_counters *model_counts(struct model_fixture *mode
 						      uint16_t number)
 {
 	return &model->tables.target_counts[cpu * MODEL_TARGETS + number];
+}
+
+/* How many of MODEL_FLOWS flows a group gives to each target; by number. */
+static inline void model_spread(struct model_fixture *model, uint64_t group, uint32_t zone,
+				uint32_t counts[MODEL_TARGETS])
+{
+	memset(counts, 0, MODEL_TARGETS * sizeof(*counts));
+	for (uint32_t n = 0; n < MODEL_FLOWS; n++) {
+		uint16_t target = model_choose(model, group, zone, n).target;
+
+		if (target != SL_NONE)
+			counts[target]++;
+	}
+}
+
+/* How many of them target @n gets, which must be in this state. */
+static inline uint32_t model_flows_of(struct model_fixture *model, uint64_t group, uint32_t zone,
+				      uint32_t n, enum sl_target_state state)
+{
+	uint16_t number = model_number(model, n, state);
+	uint32_t counts[MODEL_TARGETS];
+
+	assert_int_not_equal(number, SL_NONE);
+	model_spread(model, group, zone, counts);
+	return counts[number];
 }
 
 #endif

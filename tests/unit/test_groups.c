@@ -4,32 +4,7 @@
 
 #define GROUP 0x1234
 #define OTHER 0x5678
-#define FLOWS 20000
-#define ENTRIES_PER_CHUNK 32
-
-/* Flows of @n_flows that a group gives to each target; by number. */
-static void spread(struct model_fixture *model, uint64_t group, uint32_t zone,
-		   uint32_t counts[MODEL_TARGETS])
-{
-	memset(counts, 0, MODEL_TARGETS * sizeof(*counts));
-	for (uint32_t n = 0; n < FLOWS; n++) {
-		uint16_t target = model_choose(model, group, zone, n).target;
-
-		if (target != SL_NONE)
-			counts[target]++;
-	}
-}
-
-static uint32_t flows_of(struct model_fixture *model, uint64_t group, uint32_t zone, uint32_t n,
-			 enum sl_target_state state)
-{
-	uint16_t number = model_number(model, n, state);
-	uint32_t counts[MODEL_TARGETS];
-
-	assert_int_not_equal(number, SL_NONE);
-	spread(model, group, zone, counts);
-	return counts[number];
-}
+#define FLOWS MODEL_FLOWS
 
 /* --- staging -------------------------------------------------------------- */
 
@@ -45,12 +20,12 @@ static void packets_see_a_change_from_its_commit_on(void **state)
 			 model_number(model, 1, SL_TARGET_ACTIVE));
 
 	assert_int_equal(model_put_target(model, GROUP, 2, ENGINE_TARGET_ACTIVE), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 2, SL_TARGET_IDLE), 0);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 2, SL_TARGET_IDLE), 0);
 	assert_int_equal(model_remove_target(model, GROUP, 1, false), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE), FLOWS);
 	assert_int_equal(model_commit(model), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 1, SL_TARGET_REMOVED), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 2, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 1, SL_TARGET_REMOVED), 0);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 2, SL_TARGET_ACTIVE), FLOWS);
 }
 
 static void settings_reach_packets_with_the_commit(void **state)
@@ -82,7 +57,7 @@ static void targets_share_the_flows_evenly(void **state)
 	for (uint32_t n = 0; n < 4; n++)
 		assert_int_equal(model_put_target(model, GROUP, n, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_commit(model), 0);
-	spread(model, GROUP, 0, counts);
+	model_spread(model, GROUP, 0, counts);
 	for (uint32_t n = 0; n < 4; n++)
 		assert_in_range(counts[model_number(model, n, SL_TARGET_ACTIVE)],
 				FLOWS / 4 * 9 / 10, FLOWS / 4 * 11 / 10);
@@ -109,13 +84,13 @@ static void a_draining_target_gets_no_new_flow_until_it_is_active_again(void **s
 	assert_int_equal(model_put_target(model, GROUP, 1, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_put_target(model, GROUP, 2, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_true(flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE) > 0);
+	assert_true(model_flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE) > 0);
 	assert_int_equal(model_put_target(model, GROUP, 1, ENGINE_TARGET_IDLE), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 1, SL_TARGET_IDLE), 0);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 1, SL_TARGET_IDLE), 0);
 	assert_int_equal(model_put_target(model, GROUP, 1, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_true(flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE) > 0);
+	assert_true(model_flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE) > 0);
 	assert_int_equal(model_put_target(model, GROUP, 1, ENGINE_TARGET_IDLE), 0);
 	assert_int_equal(model_put_target(model, GROUP, 2, ENGINE_TARGET_IDLE), 0);
 	assert_int_equal(model_commit(model), 0);
@@ -135,15 +110,15 @@ static void a_target_serves_its_zones_alone(void **state)
 	target.zones = 1u << 1 | 1u << 2;
 	assert_int_equal(groups_target_put(model->groups, GROUP, &target), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE), FLOWS);
-	assert_int_equal(flows_of(model, GROUP, 1, 2, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 1, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 1, 2, SL_TARGET_ACTIVE), FLOWS);
 	assert_int_equal(model_choose(model, GROUP, 2, 0).target, SL_NONE); /* no zone of the group */
 	group.zones = 0x4;
 	assert_int_equal(groups_put(model->groups, GROUP, &group), 0);
 	assert_int_equal(model_commit(model), 0);
 	assert_int_equal(model_choose(model, GROUP, 0, 0).target, SL_NONE);
 	assert_int_equal(model_choose(model, GROUP, 1, 0).target, SL_NONE);
-	assert_int_equal(flows_of(model, GROUP, 2, 2, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 2, 2, SL_TARGET_ACTIVE), FLOWS);
 }
 
 static void what_is_unknown_is_refused(void **state)
@@ -208,8 +183,8 @@ static void a_group_put_again_behind_its_removal_is_empty(void **state)
 	model_put_group(model, GROUP);
 	assert_int_equal(model_put_target(model, GROUP, 2, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 1, SL_TARGET_REMOVED), 0);
-	assert_int_equal(flows_of(model, GROUP, 0, 2, SL_TARGET_ACTIVE), FLOWS);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 1, SL_TARGET_REMOVED), 0);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 2, SL_TARGET_ACTIVE), FLOWS);
 }
 
 /* A listener may turn from a group to another, and the group go, in one commit. */
@@ -349,7 +324,7 @@ static void all_targets_and_no_more_find_room(void **state)
 	assert_int_equal(model_commit(model), 0);
 	groups_count(model->groups, &groups, &targets);
 	assert_int_equal(targets, MODEL_TARGETS);
-	assert_int_equal(flows_of(model, GROUP, 0, 5, SL_TARGET_IDLE), 0);
+	assert_int_equal(model_flows_of(model, GROUP, 0, 5, SL_TARGET_IDLE), 0);
 	for (uint32_t n = 6; n < MODEL_TARGETS; n++)
 		assert_int_not_equal(model_number(model, n, SL_TARGET_ACTIVE), SL_NONE);
 	/* the number of one that left is used again, but not before it rested */
@@ -360,7 +335,7 @@ static void all_targets_and_no_more_find_room(void **state)
 	model_tidy(model);
 	assert_int_equal(model_put_target(model, GROUP, MODEL_TARGETS, ENGINE_TARGET_ACTIVE), 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_true(flows_of(model, GROUP, 0, MODEL_TARGETS, SL_TARGET_ACTIVE) > 0);
+	assert_true(model_flows_of(model, GROUP, 0, MODEL_TARGETS, SL_TARGET_ACTIVE) > 0);
 }
 
 static void a_target_that_returns_keeps_number_and_flows(void **state)
@@ -524,60 +499,6 @@ static void counts_read_amid_packets_are_never_negative(void **state)
 	assert_int_equal(c.active_flows_udp, 0);
 }
 
-/* --- memory of the Maglev tables ------------------------------------------ */
-
-static int setup_small_arena(void **state)
-{
-	return model_make(state, (1024 + 512) / ENTRIES_PER_CHUNK);
-}
-
-static void a_full_arena_leaves_groups_the_table_they_had(void **state)
-{
-	struct model_fixture *model = *state;
-	struct engine_group one_zone = {.zones = 1};
-
-	assert_int_equal(groups_put(model->groups, GROUP, &one_zone), 0);
-	for (uint32_t n = 0; n < 8; n++)
-		assert_int_equal(model_put_target(model, GROUP, n, ENGINE_TARGET_ACTIVE), 0);
-	assert_int_equal(model_commit(model), 0); /* 1,024 entries; 512 are left */
-	assert_int_equal(groups_put(model->groups, OTHER, &one_zone), 0);
-	for (uint32_t n = 10; n < 15; n++)
-		assert_int_equal(model_put_target(model, OTHER, n, ENGINE_TARGET_ACTIVE), 0);
-	assert_int_equal(model_put_target(model, GROUP, 8, ENGINE_TARGET_ACTIVE), 0);
-	assert_int_equal(model_commit(model), -ENOSPC);
-	assert_int_equal(model_choose(model, OTHER, 0, 0).target, SL_NONE);
-	for (uint32_t n = 0; n < 8; n++)
-		assert_true(flows_of(model, GROUP, 0, n, SL_TARGET_ACTIVE) > 0);
-	assert_int_equal(model_commit(model), -ENOSPC); /* tried again */
-
-	assert_int_equal(groups_remove(model->groups, GROUP), 0);
-	(void)model_commit(model);
-	assert_int_equal(model_commit(model), 0); /* and again, with more room */
-	for (uint32_t n = 10; n < 15; n++)
-		assert_true(flows_of(model, OTHER, 0, n, SL_TARGET_ACTIVE) > 0);
-}
-
-static void a_table_too_large_to_keep_is_built_from_nothing(void **state)
-{
-	struct model_fixture *model = *state;
-	struct engine_group one_zone = {.zones = 1};
-	const struct sl_group *record;
-
-	assert_int_equal(groups_put(model->groups, GROUP, &one_zone), 0);
-	for (uint32_t n = 0; n < 8; n++)
-		assert_int_equal(model_put_target(model, GROUP, n, ENGINE_TARGET_ACTIVE), 0);
-	assert_int_equal(model_commit(model), 0);
-	record = &model->tables.groups[groups_number(model->groups, GROUP)];
-	assert_int_equal((uint32_t)record->maglev[0], 1024);
-	/* the next table would begin as large as the old one: there is no room for both */
-	for (uint32_t n = 4; n < 8; n++)
-		assert_int_equal(model_remove_target(model, GROUP, n, false), 0);
-	assert_int_equal(model_commit(model), 0);
-	assert_int_equal((uint32_t)record->maglev[0], 512);
-	for (uint32_t n = 0; n < 4; n++)
-		assert_true(flows_of(model, GROUP, 0, n, SL_TARGET_ACTIVE) > 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -601,10 +522,6 @@ int main(void)
 		MODEL_TEST(a_groups_number_rests_while_its_targets_have_flows),
 		MODEL_TEST(a_group_keeps_the_counts_of_targets_that_left),
 		MODEL_TEST(counts_read_amid_packets_are_never_negative),
-		cmocka_unit_test_setup_teardown(a_full_arena_leaves_groups_the_table_they_had,
-						setup_small_arena, model_teardown),
-		cmocka_unit_test_setup_teardown(a_table_too_large_to_keep_is_built_from_nothing,
-						setup_small_arena, model_teardown),
 	};
 
 	groups_close(NULL);
