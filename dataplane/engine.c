@@ -205,17 +205,40 @@ static int open_poll(struct engine *engine)
 	return r;
 }
 
-/* VIPs that an earlier sluiced added: they are ours to remove. */
+static int vip_entry_add(struct engine *engine, const struct engine_vip *vip,
+			 struct engine_vip_entry **ret_entry)
+{
+	int r;
+
+	if (engine->n_vips == engine->room_vips) {
+		size_t room = engine->room_vips == 0 ? 64 : 2 * engine->room_vips;
+		struct engine_vip_entry *more = realloc(engine->vips, room * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		engine->vips = more;
+		engine->room_vips = room;
+	}
+	r = vip_table_hold(engine->vip_table, &vip->address, SL_VIP_OURS, (uint8_t)vip->zone);
+	if (r < 0)
+		return r;
+	*ret_entry = &engine->vips[engine->n_vips++];
+	**ret_entry = (struct engine_vip_entry){.vip = *vip};
+	return 0;
+}
+
+/* VIPs (and SNAT addresses) that an earlier sluiced added: they are ours to remove. */
 static int adopt_vips(struct engine *engine)
 {
 	for (uint32_t i = 1; i < engine->tables.config->max_vips; i++) {
 		const struct sl_vip *record = &engine->tables.vips[i];
 		struct engine_vip vip = {.address = vip_table_address(record), .zone = record->zone};
+		struct engine_vip_entry *entry;
 		int r;
 
 		if (record->family == 0 || record->kind != SL_VIP_OURS || record->users != 0)
 			continue;
-		r = engine_vip_put(engine, &vip);
+		r = vip_entry_add(engine, &vip, &entry);
 		if (r < 0)
 			return r;
 	}
@@ -242,15 +265,25 @@ static int open_model(struct engine *engine, char error[ENGINE_ERROR_MAX])
 	return r;
 }
 
+/* Leave nothing of an engine that never served. One that was taken over goes on as it did. */
+static void undo(struct engine *engine)
+{
+	char error[ENGINE_ERROR_MAX];
+
+	if (engine->backend != NULL && !engine->taken_over)
+		engine_detach(engine, error); /* what went wrong before is the news */
+}
+
 int engine_open(const struct engine_config *config, const struct engine_events *events,
 		struct engine **ret_engine, char error[ENGINE_ERROR_MAX])
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 	int r;
 
-	error[0] = '\0';
+	snprintf(error, ENGINE_ERROR_MAX, "the engine does not start: out of memory");
 	if (engine == NULL)
 		return -ENOMEM;
+	error[0] = '\0';
 	engine->config = *config;
 	engine->events = *events;
 	engine->epoll_fd = engine->timer_fd = -1;
@@ -266,6 +299,7 @@ int engine_open(const struct engine_config *config, const struct engine_events *
 		if (error[0] == '\0')
 			snprintf(error, ENGINE_ERROR_MAX, "the engine does not start: %s",
 				 strerror(-r));
+		undo(engine);
 		engine_close(engine);
 		return r;
 	}
@@ -300,7 +334,11 @@ int engine_detach(struct engine *engine, char error[ENGINE_ERROR_MAX])
 		struct engine_vip vip = engine->vips[engine->n_vips - 1].vip;
 		int r = engine_vip_remove(engine, &vip);
 
-		first = first != 0 ? first : r;
+		if (r < 0 && first == 0) {
+			snprintf(error, ENGINE_ERROR_MAX, "a VIP cannot be removed: %s",
+				 strerror(-r));
+			first = r;
+		}
 	}
 	for (unsigned int zone = 0; zone < engine->config.n_zones; zone++) {
 		const struct engine_zone *z = &engine->config.zones[zone];
@@ -367,47 +405,48 @@ static struct engine_vip_entry *vip_entry(struct engine *engine, const struct in
 	return NULL;
 }
 
-static int vip_entry_add(struct engine *engine, const struct engine_vip *vip)
+static int vip_to_interface(const struct engine *engine, const struct engine_vip *vip)
 {
-	if (engine->n_vips == engine->room_vips) {
-		size_t room = engine->room_vips == 0 ? 64 : 2 * engine->room_vips;
-		struct engine_vip_entry *more = realloc(engine->vips, room * sizeof(*more));
+	const char *interface = engine->config.zones[vip->zone].interface;
+	struct interface link;
+	bool added = false;
+	int r;
 
-		if (more == NULL)
-			return -ENOMEM;
-		engine->vips = more;
-		engine->room_vips = room;
-	}
-	engine->vips[engine->n_vips++] = (struct engine_vip_entry){*vip, true};
+	if (!has_packets(engine))
+		return 0;
+	r = interface_add_address(interface, &vip->address, &added);
+	if (r < 0)
+		return r;
+	/* neighbours that knew the address elsewhere learn it by the next packet if this fails */
+	if (added && interface_describe(interface, &link) == 0)
+		interface_announce(link.index, &vip->address);
 	return 0;
 }
 
 int engine_vip_put(struct engine *engine, const struct engine_vip *vip)
 {
-	const char *interface = engine->config.zones[vip->zone].interface;
 	struct engine_vip_entry *entry = vip_entry(engine, &vip->address);
-	struct interface link;
-	bool added = false;
-	int r;
+	int r = 0;
 
-	if (entry != NULL) {
-		entry->seen = true;
-		return 0;
+	if (entry != NULL && entry->vip.zone != vip->zone) {
+		r = engine_vip_remove(engine, vip);
+		if (r < 0)
+			return r;
+		entry = NULL;
 	}
-	r = vip_table_hold(engine->vip_table, &vip->address, SL_VIP_OURS, (uint8_t)vip->zone);
+	if (entry == NULL)
+		r = vip_entry_add(engine, vip, &entry);
 	if (r < 0)
 		return r;
-	if (has_packets(engine))
-		r = interface_add_address(interface, &vip->address, &added);
-	if (r == 0)
-		r = vip_entry_add(engine, vip);
+	if (!entry->on_interface)
+		r = vip_to_interface(engine, vip);
 	if (r < 0) {
 		vip_table_release(engine->vip_table, &vip->address);
+		*entry = engine->vips[--engine->n_vips];
 		return r;
 	}
-	/* neighbours that knew the address elsewhere learn it by the next packet if this fails */
-	if (added && interface_describe(interface, &link) == 0)
-		interface_announce(link.index, &vip->address);
+	entry->seen = true;
+	entry->on_interface = true;
 	return 0;
 }
 
@@ -499,7 +538,14 @@ int engine_reconcile_end(struct engine *engine, char error[ENGINE_ERROR_MAX])
 	for (size_t i = engine->n_vips; i-- > 0;) {
 		struct engine_vip vip = engine->vips[i].vip;
 
-		if (!engine->vips[i].seen && engine_vip_remove(engine, &vip) != 0)
+		if (engine->vips[i].seen)
+			continue;
+		if (has_packets(engine)) /* a SNAT address that the config no longer names */
+			interface_remove_address(snat_interface(engine,
+								&engine->config.zones[vip.zone],
+								&vip.address),
+						 &vip.address);
+		if (engine_vip_remove(engine, &vip) != 0)
 			changed(engine, "a VIP that is no load balancer's could not be removed");
 	}
 	vip_table_purge(engine->vip_table);
@@ -507,5 +553,7 @@ int engine_reconcile_end(struct engine *engine, char error[ENGINE_ERROR_MAX])
 		return 0;
 	r = engine->ops->start(engine->backend, &engine->ports, error);
 	engine->started = r == 0;
+	if (r < 0)
+		undo(engine);
 	return r;
 }

@@ -11,7 +11,8 @@
 
 struct engine_vip_entry {
 	struct engine_vip vip;
-	bool seen; /* put since the reconciliation began */
+	bool seen;	   /* put since the reconciliation began */
+	bool on_interface; /* this process saw to it that its interface has it */
 };
 
 struct engine {
