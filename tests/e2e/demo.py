@@ -149,16 +149,15 @@ class Demo:
 
 
 HOW_TO = """
-== the rig is up; it is yours
+== the rig is up; it is yours. As root:
   export SLUICE_SOCKET={socket} PATH={bin}:$PATH
   sluicectl describe-load-balancers
   sluicectl register-targets --target-group-arn web --targets Id=10.77.1.12,Port=80
   sluicectl watch                                   # or: sluicectl top
-  sudo nsenter --net=/var/run/netns/{name}-client curl http://{vip}/
-  sudo nsenter --net=/var/run/netns/{name}-client wrk -d5 http://{vip}/
+  nsenter --net=/var/run/netns/{name}-client curl http://{vip}/
+  nsenter --net=/var/run/netns/{name}-client wrk -d5 http://{vip}/
   logs and config: {dir}
-take it down: sudo ./run demo --down
-"""
+take it down: ./run demo --down"""
 
 
 def main():
@@ -191,14 +190,14 @@ def main():
     finally:
         if not kept:
             rig.down()
+    if demo.failed:
+        print(f"\n{demo.failed} requests failed or went where they should not", file=sys.stderr)
+    else:
+        print("\nno request failed", flush=True)
     if kept:
         print(HOW_TO.format(socket=demo.sluice.socket_path, name=NAME, vip=demo.vip, dir=rig.dir,
                             bin=os.path.join(rigs.BUILD, "control")), flush=True)
-    if demo.failed:
-        print(f"\n{demo.failed} requests failed or went where they should not", file=sys.stderr)
-        return 1
-    print("\nno request failed", flush=True)
-    return 0
+    return 1 if demo.failed else 0
 
 
 if __name__ == "__main__":
