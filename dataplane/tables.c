@@ -126,6 +126,12 @@ static int setting_check(const char *name, uint32_t value, uint32_t min, uint32_
 	return -EINVAL;
 }
 
+static uint32_t maglev_chunks(uint32_t max_targets, unsigned int n_zones)
+{
+	return 2 * (max_targets + 1) * (n_zones > 1 ? n_zones : 1) *
+	       (MAGLEV_ENTRIES_PER_TARGET / SL_MAGLEV_CHUNK);
+}
+
 int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_config *ret_config,
 		char error[ENGINE_ERROR_MAX])
 {
@@ -156,9 +162,7 @@ int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_c
 	config.family[1] = family_plan(settings->max_flows_ipv6);
 	config.max_vips = settings->max_targets + VIPS_BESIDE_TARGETS;
 	config.vip_buckets = config.max_vips / VIPS_PER_BUCKET;
-	config.maglev_chunks = 2 * (settings->max_targets + 1) *
-			       (settings->n_zones > 1 ? settings->n_zones : 1) *
-			       (MAGLEV_ENTRIES_PER_TARGET / SL_MAGLEV_CHUNK);
+	config.maglev_chunks = maglev_chunks(settings->max_targets, settings->n_zones);
 	if (getrandom(config.seed, sizeof(config.seed), 0) != sizeof(config.seed)) {
 		snprintf(error, ENGINE_ERROR_MAX, "getrandom: %s", strerror(errno));
 		return -EIO;
@@ -189,10 +193,11 @@ int tables_check(const struct sl_config *found, const struct engine_config *sett
 		return 0;
 	snprintf(error, ENGINE_ERROR_MAX,
 		 "the pinned tables have other sizes (max_flows %u, max_flows_ipv6 %u, max_targets "
-		 "%u, snat_ports %u-%u, %u CPUs) than the config; set it to these, or run `sluicectl "
-		 "shutdown --detach` first: flows are lost",
+		 "%u, snat_ports %u-%u, %u zones, %u CPUs) than the config; set it to these, or run "
+		 "`sluicectl shutdown --detach` first: flows are lost",
 		 found->family[0].flows, found->family[1].flows, found->max_targets,
-		 found->snat_port_min, found->snat_port_max, found->cpus);
+		 found->snat_port_min, found->snat_port_max,
+		 found->maglev_chunks / maglev_chunks(found->max_targets, 1), found->cpus);
 	return -EPROTO;
 }
 

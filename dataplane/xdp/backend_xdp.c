@@ -25,10 +25,11 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096
-#define LINK_PREFIX "link_" /* pins of links: link_INTERFACE */
+#define TABLE_PREFIX "sl_"
+#define LINK_PREFIX "link_" /* pins of links: link_IFINDEX, which a new name does not change */
+#define RECORDS_AT_ONCE 4096
 
 struct link {
-	char carrier[IF_NAMESIZE];
 	unsigned int ifindex;
 	int fd;
 };
@@ -38,10 +39,12 @@ struct backend {
 	char pin_dir[PATH_BYTES / 2];
 	enum engine_attach attach;
 	int dir_fd; /* locked: one process holds an engine */
+	bool fresh; /* no earlier process left tables */
 	struct ring_buffer *ring;
 	struct link links[ENGINE_MAX_INTERFACES];
 	unsigned int n_links;
 	/* of the running records() */
+	unsigned int n_records;
 	void (*flow_ended)(void *context, const struct sl_flow_record *record);
 	void *context;
 };
@@ -61,33 +64,69 @@ static const char *pin_path(const struct backend *backend, const char *prefix, c
 
 /* --- pins ----------------------------------------------------------------- */
 
-static int make_pin_dir(struct backend *backend, char error[ENGINE_ERROR_MAX])
+static int make_pin_dir(struct backend *backend, const char *name, char error[ENGINE_ERROR_MAX])
 {
 	struct statfs fs;
+	bool made;
+	int r;
 
-	if (mkdir(backend->pin_dir, 0700) != 0 && errno != EEXIST)
-		return fail_with(error, -errno, "pin_dir ", backend->pin_dir);
+	if (snprintf(backend->pin_dir, sizeof(backend->pin_dir), "%s", name) >=
+	    (int)sizeof(backend->pin_dir))
+		return fail_with(error, -ENAMETOOLONG, "pin_dir ", name);
+	made = mkdir(backend->pin_dir, 0700) == 0;
+	if (!made && errno != EEXIST) {
+		r = -errno; /* EPERM: /sys/fs/bpf, and nothing is mounted there */
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "pin_dir %.100s cannot be made: %s; is there a bpf file system? Run `mount "
+			 "-t bpf bpf /sys/fs/bpf`",
+			 name, strerror(-r));
+		return r;
+	}
 	backend->dir_fd = open(backend->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (backend->dir_fd < 0)
-		return fail_with(error, -errno, "pin_dir ", backend->pin_dir);
-	if (fstatfs(backend->dir_fd, &fs) != 0 || fs.f_type != BPF_FS_MAGIC) {
+		return fail_with(error, -errno, "pin_dir ", name);
+	if (fstatfs(backend->dir_fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (made)
 		rmdir(backend->pin_dir);
-		snprintf(error, ENGINE_ERROR_MAX,
-			 "pin_dir %.100s is not on a bpf file system; run `mount -t bpf bpf "
-			 "/sys/fs/bpf`",
-			 backend->pin_dir);
-		return -EINVAL;
-	}
-	if (flock(backend->dir_fd, LOCK_EX | LOCK_NB) != 0) {
-		snprintf(error, ENGINE_ERROR_MAX, "another process holds the engine at %.100s",
-			 backend->pin_dir);
-		return -EBUSY;
-	}
-	return 0;
+	snprintf(error, ENGINE_ERROR_MAX,
+		 "pin_dir %.100s is not on a bpf file system; run `mount -t bpf bpf /sys/fs/bpf`",
+		 name);
+	return -EINVAL;
 }
 
-/* Remove the pins whose names begin with @prefix. */
-static int unpin(const struct backend *backend, const char *prefix)
+static int lock_pin_dir(const struct backend *backend, char error[ENGINE_ERROR_MAX])
+{
+	if (flock(backend->dir_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return fail_with(error, -errno, "locking pin_dir ", backend->pin_dir);
+	snprintf(error, ENGINE_ERROR_MAX, "another process holds the engine at %.100s",
+		 backend->pin_dir);
+	return -EBUSY;
+}
+
+static bool is_attached(const struct backend *backend, const char *ifindex)
+{
+	for (unsigned int i = 0; i < backend->n_links; i++)
+		if (backend->links[i].ifindex == strtoul(ifindex, NULL, 10))
+			return true;
+	return false;
+}
+
+/* Take a link off its interface at once, whoever else may hold it. */
+static void detach_link(const char *path)
+{
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd);
+	close(fd);
+}
+
+/* Remove our pins, or those alone of links that are none of @backend's any more. */
+static int unpin(const struct backend *backend, bool old_links_only)
 {
 	DIR *dir = opendir(backend->pin_dir);
 	const struct dirent *entry;
@@ -97,13 +136,34 @@ static int unpin(const struct backend *backend, const char *prefix)
 	if (dir == NULL)
 		return -errno;
 	while ((entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+		const char *name = entry->d_name;
+		bool is_link = strncmp(name, LINK_PREFIX, strlen(LINK_PREFIX)) == 0;
+
+		if (!is_link && strncmp(name, TABLE_PREFIX, strlen(TABLE_PREFIX)) != 0)
 			continue;
-		if (unlink(pin_path(backend, "", entry->d_name, path)) != 0)
+		if (old_links_only &&
+		    (!is_link || is_attached(backend, name + strlen(LINK_PREFIX))))
+			continue;
+		pin_path(backend, "", name, path);
+		if (is_link)
+			detach_link(path);
+		if (unlink(path) != 0)
 			r = -errno;
 	}
 	closedir(dir);
 	return r;
+}
+
+static int leave_nothing(const struct backend *backend, char error[ENGINE_ERROR_MAX])
+{
+	int r = unpin(backend, false);
+
+	if (r < 0)
+		return fail_with(error, r, "removing the pins at ", backend->pin_dir);
+	/* it stays where others pin, too, or where a file system is mounted */
+	if (rmdir(backend->pin_dir) != 0 && errno != ENOTEMPTY && errno != EBUSY)
+		return fail_with(error, -errno, "removing ", backend->pin_dir);
+	return 0;
 }
 
 /* Config of the pinned tables; its magic is 0 when there are none, or half-made ones. */
@@ -126,9 +186,8 @@ static int pinned_config(const struct backend *backend, struct sl_config *ret_co
 	return 0;
 }
 
-static int choose_config(const struct backend *backend, const struct engine_config *settings,
-			 struct sl_config *ret_config, bool *ret_taken_over,
-			 char error[ENGINE_ERROR_MAX])
+static int choose_config(struct backend *backend, const struct engine_config *settings,
+			 struct sl_config *ret_config, char error[ENGINE_ERROR_MAX])
 {
 	uint32_t cpus = (uint32_t)libbpf_num_possible_cpus();
 	struct sl_config found;
@@ -136,13 +195,13 @@ static int choose_config(const struct backend *backend, const struct engine_conf
 
 	if (r < 0)
 		return fail_with(error, r, "the pinned tables at ", backend->pin_dir);
-	*ret_taken_over = found.magic != 0;
-	if (*ret_taken_over) {
+	if (found.magic != 0) {
 		r = tables_check(&found, settings, cpus, error);
 		*ret_config = found;
 		return r;
 	}
-	r = unpin(backend, "");
+	backend->fresh = true;
+	r = unpin(backend, false);
 	if (r < 0)
 		return fail_with(error, r, "half-made pins at ", backend->pin_dir);
 	return tables_plan(settings, cpus, ret_config, error);
@@ -156,7 +215,7 @@ static int record_received(void *context, void *data, size_t bytes)
 
 	if (bytes >= sizeof(struct sl_flow_record) && backend->flow_ended != NULL)
 		backend->flow_ended(backend->context, data);
-	return 0;
+	return ++backend->n_records == RECORDS_AT_ONCE ? -EAGAIN : 0;
 }
 
 static int xdp_records_fd(const struct backend *backend)
@@ -170,6 +229,7 @@ static void xdp_records(struct backend *backend,
 {
 	backend->flow_ended = flow_ended;
 	backend->context = context;
+	backend->n_records = 0;
 	ring_buffer__consume(backend->ring);
 }
 
@@ -207,10 +267,11 @@ static int xdp_open(const struct engine_config *settings, struct backend **ret_b
 	libbpf_set_print(warnings_only);
 	backend->dir_fd = -1;
 	backend->attach = settings->attach;
-	snprintf(backend->pin_dir, sizeof(backend->pin_dir), "%s", settings->pin_dir);
-	r = make_pin_dir(backend, error);
+	r = make_pin_dir(backend, settings->pin_dir, error);
 	if (r == 0)
-		r = choose_config(backend, settings, &config, ret_taken_over, error);
+		r = lock_pin_dir(backend, error);
+	if (r == 0)
+		r = choose_config(backend, settings, &config, error);
 	if (r < 0)
 		goto fail;
 	options.config = &config;
@@ -225,9 +286,12 @@ static int xdp_open(const struct engine_config *settings, struct backend **ret_b
 		goto fail;
 	}
 	*ret_tables = backend->program.tables;
+	*ret_taken_over = !backend->fresh;
 	*ret_backend = backend;
 	return 0;
 fail:
+	if (backend->fresh)
+		leave_nothing(backend, (char[ENGINE_ERROR_MAX]){}); /* the first error is told */
 	xdp_close(backend);
 	return r;
 }
@@ -266,10 +330,13 @@ static int attach_carrier(struct backend *backend, const struct port *port)
 {
 	int program_fd = bpf_program__fd(backend->program.skeleton->progs.sl_xdp);
 	struct link *link = &backend->links[backend->n_links];
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], ifindex[16];
 	int r;
 
-	pin_path(backend, LINK_PREFIX, port->carrier, path);
+	snprintf(ifindex, sizeof(ifindex), "%u", port->carrier_index);
+	if (is_attached(backend, ifindex)) /* it carries several VLANs */
+		return 0;
+	pin_path(backend, LINK_PREFIX, ifindex, path);
 	link->fd = pinned_link(path, port->carrier_index);
 	if (link->fd >= 0) {
 		r = bpf_link_update(link->fd, program_fd, NULL);
@@ -282,39 +349,9 @@ static int attach_carrier(struct backend *backend, const struct port *port)
 			close(link->fd);
 		return r;
 	}
-	snprintf(link->carrier, sizeof(link->carrier), "%s", port->carrier);
 	link->ifindex = port->carrier_index;
 	backend->n_links++;
 	return 0;
-}
-
-static bool is_attached(const struct backend *backend, const char *carrier)
-{
-	for (unsigned int i = 0; i < backend->n_links; i++)
-		if (strcmp(backend->links[i].carrier, carrier) == 0)
-			return true;
-	return false;
-}
-
-/* Interfaces that the config no longer names. */
-static int unpin_other_links(const struct backend *backend)
-{
-	DIR *dir = opendir(backend->pin_dir);
-	const struct dirent *entry;
-	char path[PATH_BYTES];
-	int r = 0;
-
-	if (dir == NULL)
-		return -errno;
-	while ((entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, LINK_PREFIX, strlen(LINK_PREFIX)) != 0 ||
-		    is_attached(backend, entry->d_name + strlen(LINK_PREFIX)))
-			continue;
-		if (unlink(pin_path(backend, "", entry->d_name, path)) != 0)
-			r = -errno;
-	}
-	closedir(dir);
-	return r;
 }
 
 static int xdp_start(struct backend *backend, const struct ports *ports,
@@ -334,17 +371,15 @@ static int xdp_start(struct backend *backend, const struct ports *ports,
 					 ports->list[i].carrier);
 	}
 	for (unsigned int i = 0; i < ports->n; i++) {
-		if (is_attached(backend, ports->list[i].carrier))
-			continue;
 		r = attach_carrier(backend, &ports->list[i]);
-		if (r == -EBUSY)
+		if (r == -EBUSY || r == -EEXIST)
 			return fail_with(error, r, "another XDP program is attached to ",
 					 ports->list[i].carrier);
 		if (r < 0)
 			return fail_with(error, r, "XDP cannot be attached to ",
 					 ports->list[i].carrier);
 	}
-	r = unpin_other_links(backend);
+	r = unpin(backend, true);
 	return r < 0 ? fail_with(error, r, "links of other interfaces", "") : 0;
 }
 
@@ -355,14 +390,10 @@ static int xdp_detach(struct backend *backend, char error[ENGINE_ERROR_MAX])
 	for (unsigned int i = 0; i < backend->n_links; i++) {
 		r = bpf_link_detach(backend->links[i].fd);
 		if (r < 0 && first == 0)
-			first = fail_with(error, r, "detaching from ", backend->links[i].carrier);
+			first = fail_with(error, r, "detaching from an interface", "");
 	}
-	r = unpin(backend, "");
-	if (r < 0 && first == 0)
-		first = fail_with(error, r, "removing the pins at ", backend->pin_dir);
-	if (rmdir(backend->pin_dir) != 0 && first == 0)
-		first = fail_with(error, -errno, "removing ", backend->pin_dir);
-	return first;
+	r = leave_nothing(backend, first == 0 ? error : (char[ENGINE_ERROR_MAX]){});
+	return first != 0 ? first : r;
 }
 
 static const char *xdp_mode(const struct backend *backend, const struct port *port)

@@ -84,8 +84,9 @@ static int maps_bind(struct xdp_program *program, const struct sl_config *config
 		if (memory == MAP_FAILED)
 			return -errno;
 		tables_bind(&program->tables, table, memory);
+		if (table == TABLE_CONFIG) /* the first: xdp_program_close() goes by it */
+			*program->tables.config = *config;
 	}
-	*program->tables.config = *config;
 	program->tables.scratch = calloc(1, sizeof(*program->tables.scratch));
 	return program->tables.scratch == NULL ? -ENOMEM : 0;
 }
