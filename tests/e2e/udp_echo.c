@@ -19,13 +19,13 @@
 
 struct slot {
 	struct sockaddr_in6 peer;
-	char control[256]; /* IPV6_PKTINFO: answer from the address that was asked */
+	char control[256];   /* IPV6_PKTINFO: answer from the address that was asked */
 	struct iovec iov[2]; /* name, datagram */
 };
 
 static int udp_echo_socket(in_port_t port)
 {
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	int one = 1, zero = 0;
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
 
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 		int n;
 
 		for (int i = 0; i < BATCH; i++) {
-			slots[i].iov[0] = (struct iovec){ data[i], DATAGRAM_MAX - NAME_MAX_BYTES };
+			slots[i].iov[0] = (struct iovec){data[i], DATAGRAM_MAX - NAME_MAX_BYTES};
 			messages[i].msg_hdr = (struct msghdr){
 				.msg_name = &slots[i].peer,
 				.msg_namelen = sizeof(slots[i].peer),
@@ -80,14 +80,15 @@ int main(int argc, char **argv)
 			err(1, "recvmmsg");
 		}
 		for (int i = 0; i < n; i++) {
-			slots[i].iov[0] = (struct iovec){ name, name_len };
-			slots[i].iov[1] = (struct iovec){ data[i], messages[i].msg_len };
+			slots[i].iov[0] = (struct iovec){name, name_len};
+			slots[i].iov[1] = (struct iovec){data[i], messages[i].msg_len};
 			messages[i].msg_hdr.msg_iovlen = 2;
 		}
 		for (int sent = 0; sent < n;) {
 			int r = sendmmsg(fd, messages + sent, (unsigned int)(n - sent), 0);
 
-			sent += r > 0 ? r : 1; /* a datagram that cannot be sent is lost, as UDP's are */
+			sent += r > 0 ? r
+				      : 1; /* a datagram that cannot be sent is lost, as UDP's are */
 		}
 	}
 }
