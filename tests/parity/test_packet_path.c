@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-#define STEPS 500000
+#define STEPS 300000
 #define FLOWS 1024
 #define SNAT_PORTS 64	  /* so few that they run out */
 #define COMPARE_EVERY 500 /* steps */

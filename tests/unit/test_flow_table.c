@@ -6,7 +6,7 @@
  */
 #include "path.h"
 
-#define OPERATIONS 400000
+#define OPERATIONS 220000
 #define CLIENTS 40
 #define CLIENT_PORTS 30
 #define PLACES (2 * 2 * 2 * CLIENTS * CLIENT_PORTS)
