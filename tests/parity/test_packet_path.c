@@ -391,11 +391,13 @@ static void treats_known_packets_alike_and_as_wanted(void **state)
 /* The run must have reached what there is to reach, or it proved little. */
 static void assert_all_was_met(const struct rig *rig)
 {
-	static const uint64_t unreachable = 1ull << SL_DROP_NONE | 1ull << SL_DROP_RACE |
-					    1ull << SL_DROP_ADJUST;
+	/* these need a race, a driver without room, or a later fragment that may not be
+	 * fragmented (tests/unit/test_icmp.c), which chance alone brings too rarely */
+	static const uint64_t elsewhere = 1ull << SL_DROP_NONE | 1ull << SL_DROP_RACE |
+					  1ull << SL_DROP_ADJUST | 1ull << SL_DROP_TOO_BIG;
 
 	for (enum sl_drop reason = 0; reason < SL_DROP_COUNT; reason++)
-		if (!(unreachable >> reason & 1) && world_drops(&rig->native, reason) == 0)
+		if (!(elsewhere >> reason & 1) && world_drops(&rig->native, reason) == 0)
 			fail_msg("no packet was dropped for reason %u", reason);
 	for (int reason = 0; reason < SL_CLOSE_COUNT; reason++)
 		if (rig->ended[reason] == 0)
