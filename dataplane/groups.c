@@ -62,27 +62,20 @@ int groups_address_hold(struct groups *groups, struct target *target)
 		HASH_ADD(hh, groups->addresses, address, sizeof(entry->address), entry);
 		entry->hop = groups->callbacks.watch(groups->callbacks.context, &entry->address);
 	}
-	target->next_same = entry->targets;
-	entry->targets = target;
+	DL_PREPEND2(entry->targets, target, prev_same, next_same);
 	SL_WRITE(record->next_hop, entry->hop);
 	return 0;
 }
 
 static void address_release(struct groups *groups, struct target *target)
 {
-	struct target **place;
 	struct address *entry;
 
 	vip_table_release(groups->vips, &target->key.address);
 	HASH_FIND(hh, groups->addresses, &target->key.address, sizeof(struct in6_addr), entry);
 	if (entry == NULL)
 		return;
-	for (place = &entry->targets; *place != NULL; place = &(*place)->next_same) {
-		if (*place == target) {
-			*place = target->next_same;
-			break;
-		}
-	}
+	DL_DELETE2(entry->targets, target, prev_same, next_same);
 	if (entry->targets != NULL)
 		return;
 	groups->callbacks.unwatch(groups->callbacks.context, &entry->address);
@@ -129,26 +122,37 @@ static void group_forget(struct groups *groups, struct group *group)
 	free(group);
 }
 
+void groups_target_leave(struct groups *groups, struct group *group, struct target *target)
+{
+	DL_PREPEND2(group->leaving, target, prev_leaving, next_leaving);
+	if (groups->tables->targets[target->number].state == SL_TARGET_REMOVED)
+		HASH_ADD(hh_back, group->back, key, sizeof(target->key), target);
+}
+
+static void target_unleave(struct groups *groups, struct group *group, struct target *target)
+{
+	if (groups->tables->targets[target->number].state == SL_TARGET_REMOVED)
+		HASH_DELETE(hh_back, group->back, target);
+	DL_DELETE2(group->leaving, target, prev_leaving, next_leaving);
+}
+
 /* The targets that left and that no flow names any more. */
 static void group_tidy(struct groups *groups, struct group *group, uint64_t now_ns)
 {
-	struct target **place = &group->leaving;
+	struct target *target, *next;
 
-	while (*place != NULL) {
-		struct target *target = *place;
+	DL_FOREACH_SAFE2(group->leaving, target, next, next_leaving) {
 		struct sl_target_counters c = groups_count_target(groups, target->number);
 
 		if (now_ns - target->left_ns < GRACE_NS ||
-		    c.freed_flows != c.new_flows[SL_L4_TCP] + c.new_flows[SL_L4_UDP]) {
-			place = &target->next_leaving;
+		    c.freed_flows != c.new_flows[SL_L4_TCP] + c.new_flows[SL_L4_UDP])
 			continue;
-		}
 		groups_retain(groups, group, &c);
 		groups_count_clear(groups, target->number);
 		address_release(groups, target);
+		target_unleave(groups, group, target);
 		memset(&groups->tables->targets[target->number], 0, sizeof(struct sl_target));
 		groups_free_number(groups, target->number);
-		*place = target->next_leaving;
 		free(target);
 	}
 }
@@ -217,21 +221,17 @@ int groups_remove(struct groups *groups, uint64_t id)
 }
 
 /* A target that left, and whose flows live on, comes back as it was. */
-static struct target *target_return(struct group *group, const struct target_key *key,
-				    struct sl_tables *tables)
+static struct target *target_return(struct groups *groups, struct group *group,
+				    const struct target_key *key)
 {
-	for (struct target **place = &group->leaving; *place != NULL;
-	     place = &(*place)->next_leaving) {
-		struct target *target = *place;
+	struct target *target;
 
-		if (memcmp(&target->key, key, sizeof(*key)) != 0 ||
-		    tables->targets[target->number].state != SL_TARGET_REMOVED)
-			continue;
-		*place = target->next_leaving;
-		HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
-		return target;
-	}
-	return NULL;
+	HASH_FIND(hh_back, group->back, key, sizeof(*key), target);
+	if (target == NULL)
+		return NULL;
+	target_unleave(groups, group, target);
+	HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
+	return target;
 }
 
 static int target_new(struct groups *groups, struct group *group, const struct target_key *key,
@@ -276,7 +276,7 @@ int groups_target_put(struct groups *groups, uint64_t id, const struct engine_ta
 		return -ENOENT;
 	target = groups_target_find(group, &key);
 	if (target == NULL) {
-		target = target_return(group, &key, groups->tables);
+		target = target_return(groups, group, &key);
 		if (target == NULL) {
 			r = target_new(groups, group, &key, &target);
 			if (r < 0)
@@ -353,8 +353,7 @@ static void targets_write(struct groups *groups, struct group *group, uint64_t n
 		HASH_DEL(group->targets, target);
 		groups->n_targets--;
 		target->left_ns = now_ns;
-		target->next_leaving = group->leaving;
-		group->leaving = target;
+		groups_target_leave(groups, group, target);
 	}
 }
 

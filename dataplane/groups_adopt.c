@@ -89,8 +89,7 @@ static int target_adopt(struct groups *groups, uint16_t number, struct group *gr
 		HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
 		groups->n_targets++;
 	} else {
-		target->next_leaving = group->leaving;
-		group->leaving = target;
+		groups_target_leave(groups, group, target);
 	}
 	return 0;
 }
@@ -156,6 +155,7 @@ static void group_free(struct group *group)
 		HASH_DEL(group->targets, target);
 		free(target);
 	}
+	HASH_CLEAR(hh_back, group->back);
 	while (group->leaving != NULL) {
 		target = group->leaving;
 		group->leaving = target->next_leaving;

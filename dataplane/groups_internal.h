@@ -7,6 +7,7 @@
 #include "groups.h"
 
 #include <uthash.h>
+#include <utlist.h>
 
 struct target_key {
 	struct in6_addr address;
@@ -23,9 +24,9 @@ struct target {
 	bool removed;	 /* staged: leaves with the next commit */
 	bool end_flows;	 /* with it, its flows */
 	uint64_t left_ns; /* when it left */
-	struct target *next_leaving;
-	struct target *next_same; /* of the same address */
-	UT_hash_handle hh;
+	struct target *next_leaving, *prev_leaving;
+	struct target *next_same, *prev_same; /* of the same address */
+	UT_hash_handle hh, hh_back;
 };
 
 struct group {
@@ -34,6 +35,7 @@ struct group {
 	struct engine_group settings;
 	struct target *targets; /* hash by key */
 	struct target *leaving; /* left, but flows name them */
+	struct target *back;	/* hash by key of those that come back as they were when put again */
 	uint32_t room[SL_MAX_ZONES]; /* entries that each zone's table has room for; 0: none */
 	bool seen, removed, dirty;
 	struct group *next_dirty;
@@ -70,6 +72,8 @@ struct target_key groups_target_key(const struct in6_addr *address, uint16_t por
 struct target *groups_target_find(const struct group *group, const struct target_key *key);
 void groups_mark_dirty(struct groups *groups, struct group *group);
 void groups_free_number(struct groups *groups, uint16_t number);
+/** A target is out of its group's hash; its record's state says how it left. */
+void groups_target_leave(struct groups *groups, struct group *group, struct target *target);
 /** Watch the next hop of a target's address. 0, -ENOMEM, -ENOSPC. */
 int groups_address_hold(struct groups *groups, struct target *target);
 
