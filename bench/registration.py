@@ -34,6 +34,7 @@ CONCURRENT_CALLS = 60  # of each connection, a round
 ONE_SYNS = 32          # two targets share them: none at the new one once in 2^32
 MANY_SYNS = 256
 ARRIVAL_S = 5
+WAL_BYTES = 2 * 4120   # two pages of SQLite's write-ahead log
 
 AIMS = {
     ("register_one", "reply_ms_p99"): ("<=", 5),
@@ -53,10 +54,8 @@ class Connection:
         self.socket = sluice.connect()
         self.unread = b""
 
-    def send(self, method, group, targets):
-        self.socket.sendall(json.dumps({
-            "jsonrpc": "2.0", "id": 1, "method": method,
-            "params": {"TargetGroupArn": group, "Targets": targets}}).encode() + b"\n")
+    def send(self, line):
+        self.socket.sendall(line)
 
     def receive(self):
         """True when the reply is there whole; it must be no error."""
@@ -69,10 +68,10 @@ class Connection:
             raise RuntimeError(f"sluiced answered {answer}")
         return True
 
-    def call(self, method, group, targets):
+    def call(self, line):
         """Milliseconds from sending to the reply."""
         begin = time.perf_counter()
-        self.send(method, group, targets)
+        self.send(line)
         while not self.receive():
             pass
         return (time.perf_counter() - begin) * 1000
@@ -151,13 +150,28 @@ def expect(seen, allowed, wanted, when):
         raise RuntimeError(f"{when}: no SYN at {sorted(set(wanted) - set(seen))} of {seen}")
 
 
-def described(targets):
-    return [{"Id": address, "Port": port} for address, port in targets]
+def request(method, group, targets):
+    described = [{"Id": address, "Port": port} for address, port in targets]
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                       "params": {"TargetGroupArn": group, "Targets": described}}
+                      ).encode() + b"\n"
 
 
 def percentile(values, share):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def disk_times(directory):
+    """Milliseconds that the disk takes for what a commit of the store asks of it."""
+    times = []
+    with open(os.path.join(directory, "probe"), "wb", buffering=0) as file:
+        for _ in range(ONE_CALLS):
+            file.write(bytes(WAL_BYTES))
+            begin = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - begin) * 1000)
+    return times
 
 
 class Bench:
@@ -178,10 +192,10 @@ class Bench:
         return [(self.rig.tasks[1].v4, port) for port in range(self.port - count, self.port)]
 
     def register(self, targets):
-        return self.connection.call("RegisterTargets", self.group, described(targets))
+        return self.connection.call(request("RegisterTargets", self.group, targets))
 
     def deregister(self, targets):
-        return self.connection.call("DeregisterTargets", self.group, described(targets))
+        return self.connection.call(request("DeregisterTargets", self.group, targets))
 
     def one(self):
         """A round of single registrations beside a target that stays; milliseconds of each."""
@@ -218,21 +232,21 @@ class Bench:
     def concurrent(self):
         """Calls a second, each of one target, all into one group."""
         targets = self.fresh(CONNECTIONS * CONCURRENT_CALLS)
-        waiting = list(targets)
+        waiting = [request("RegisterTargets", self.group, [target]) for target in targets]
         done = 0
         with selectors.DefaultSelector() as selector:
             begin = time.perf_counter()
             for _ in range(CONNECTIONS):
                 connection = Connection(self.sluice)
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
-                connection.send("RegisterTargets", self.group, described([waiting.pop()]))
+                connection.send(waiting.pop())
             while done < len(targets):
                 for key, _ in selector.select():
                     if not key.data.receive():
                         continue
                     done += 1
                     if waiting:
-                        key.data.send("RegisterTargets", self.group, described([waiting.pop()]))
+                        key.data.send(waiting.pop())
             seconds = time.perf_counter() - begin
             for key in list(selector.get_map().values()):
                 key.data.socket.close()
@@ -240,14 +254,16 @@ class Bench:
         self.replace(targets)
         return len(targets) / seconds
 
-    def run(self):
-        one, many, rate = [], [], []
+    def run(self, disk):
+        one, many, rate, fsync = [], [], [], []
         for _ in range(ROUNDS):
+            fsync.append(disk_times(disk))
             one.append(self.one())
             many.append(self.many())
             rate.append(self.concurrent())
         measured = []
-        for case, rounds in (("register_one", one), ("register_1000", many)):
+        for case, rounds in (("register_one", one), ("register_1000", many),
+                             ("disk_fdatasync", fsync)):
             for metric, share in (("reply_ms_p50", 0.5), ("reply_ms_p99", 0.99)):
                 measured.append(results.result(case, metric, "ms",
                                                [percentile(times, share) for times in rounds]))
@@ -263,7 +279,7 @@ def main():
         sluice = Sluice(rig, max_flows=1048576, max_targets=65535)
         sluice.config["store"]["path"] = os.path.join(disk, "sluice.db")
         sluice.start()
-        measured = Bench(rig, sluice).run()
+        measured = Bench(rig, sluice).run(disk)
         sluice.stop()
     results.finish("registration", measured, AIMS)
 
