@@ -90,6 +90,7 @@ static int prepare_interface(const char *name, char error[ENGINE_ERROR_MAX])
 		{AF_INET, "rp_filter", 0},
 		{AF_INET, "send_redirects", 0},
 		{AF_INET6, "forwarding", 1},
+		{AF_INET6, "keep_addr_on_down", 1}, /* or VIPs would be gone when it comes up again */
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {

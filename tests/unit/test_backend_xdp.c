@@ -386,6 +386,19 @@ static void addresses_that_are_nobodys_any_more_are_removed(void **state)
 	assert_true(had_address("near", RIG_VIP));
 }
 
+static void addresses_outlast_a_link_that_was_down(void **state)
+{
+	struct engine_vip vip6 = {.address = address("2001:db8::1")};
+	struct rig *rig = *state;
+
+	rig_start(rig);
+	assert_int_equal(engine_vip_put(rig->engine, &vip6), 0);
+	run("ip link set near down && ip link set near up");
+	assert_true(had_address("near", "2001:db8::1"));
+	assert_true(had_address("near", RIG_VIP));
+	assert_true(had_address("near", RIG_SNAT));
+}
+
 /* --- without anybody ------------------------------------------------------ */
 
 /* Make flows, by number, as if they were last seen long ago. */
@@ -509,6 +522,7 @@ int main(void)
 		RIG_TEST(another_program_in_the_way_is_named),
 		RIG_TEST(generic_mode_serves_too),
 		RIG_TEST(addresses_that_are_nobodys_any_more_are_removed),
+		RIG_TEST(addresses_outlast_a_link_that_was_down),
 		RIG_TEST(flows_end_when_nobody_holds_it),
 		RIG_TEST(records_come_in_bounded_turns),
 	};
