@@ -26,6 +26,8 @@ typedef struct xdp_md sl_frame_t;
 	} name SEC(".maps")
 
 SL_TABLE(sl_saved_config, sizeof(struct sl_config)); /* for whoever takes the tables over */
+SL_TABLE(sl_homes4, sizeof(struct sl_homes));
+SL_TABLE(sl_homes6, sizeof(struct sl_homes));
 SL_TABLE(sl_buckets4, sizeof(struct sl_bucket));
 SL_TABLE(sl_buckets6, sizeof(struct sl_bucket));
 SL_TABLE(sl_lines4, SL_LINE_BYTES_V4);
@@ -90,6 +92,7 @@ SL_ACCESSOR(__u32, sl_snat_cursor, sl_cursors)
 		return v6 ? (type *)bpf_map_lookup_elem(&map6, &number) :    \
 			    (type *)bpf_map_lookup_elem(&map4, &number);     \
 	}
+SL_ACCESSOR_FAMILY(struct sl_homes, sl_homes, sl_homes4, sl_homes6)
 SL_ACCESSOR_FAMILY(struct sl_bucket, sl_bucket, sl_buckets4, sl_buckets6)
 SL_ACCESSOR_FAMILY(struct sl_flow_line, sl_line, sl_lines4, sl_lines6)
 SL_ACCESSOR_FAMILY(struct sl_flow_cold, sl_cold, sl_cold4, sl_cold6)

@@ -25,7 +25,8 @@ typedef struct {
 
 struct sl_tables {
 	struct sl_config *config;
-	struct sl_bucket *buckets[2]; /* IPv4, IPv6 */
+	struct sl_homes *homes[2]; /* IPv4, IPv6 */
+	struct sl_bucket *buckets[2];
 	unsigned char *lines[2];
 	struct sl_flow_cold *cold[2];
 	struct sl_flow_pool *pools;
@@ -71,6 +72,11 @@ SL_FLAT_ACCESSOR(__u32, sl_snat_cursor, cursors, t->config->max_targets)
 SL_INLINE const struct sl_config *sl_config(sl_tables_t t)
 {
 	return t->config;
+}
+
+SL_INLINE struct sl_homes *sl_homes(sl_tables_t t, bool v6, __u32 number)
+{
+	return number * SL_HOMES < t->config->family[v6].buckets ? &t->homes[v6][number] : NULL;
 }
 
 SL_INLINE struct sl_bucket *sl_bucket(sl_tables_t t, bool v6, __u32 number)

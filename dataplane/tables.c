@@ -10,7 +10,7 @@
 
 #define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: in each zone, at most; and twice while swapping */
 #define VIPS_BESIDE_TARGETS 16384u    /* listeners on their VIPs, VIPs and SNAT addresses */
-#define KEYS_PER_BUCKET 4	      /* of 15 slots, in a full table: spilling stays rare */
+#define KEYS_PER_BUCKET 5	      /* of 16 slots, in a full table: spilling stays rare */
 #define VIPS_PER_BUCKET 2	      /* of 15 slots without a second bucket: none overflows */
 
 struct table_spec {
@@ -23,6 +23,8 @@ struct table_spec {
 	[table] = {map, record, offsetof(struct sl_tables, field)}
 static const struct table_spec specs[TABLE_COUNT] = {
 	SPEC(TABLE_CONFIG, "sl_saved_config", sizeof(struct sl_config), config),
+	SPEC(TABLE_HOMES4, "sl_homes4", sizeof(struct sl_homes), homes[0]),
+	SPEC(TABLE_HOMES6, "sl_homes6", sizeof(struct sl_homes), homes[1]),
 	SPEC(TABLE_BUCKETS4, "sl_buckets4", sizeof(struct sl_bucket), buckets[0]),
 	SPEC(TABLE_BUCKETS6, "sl_buckets6", sizeof(struct sl_bucket), buckets[1]),
 	SPEC(TABLE_LINES4, "sl_lines4", SL_LINE_BYTES_V4, lines[0]),
@@ -62,6 +64,10 @@ uint32_t tables_records(enum table table, const struct sl_config *config)
 	switch (table) {
 	case TABLE_CONFIG:
 		return 1;
+	case TABLE_HOMES4:
+		return (config->family[0].buckets + SL_HOMES - 1) / SL_HOMES;
+	case TABLE_HOMES6:
+		return (config->family[1].buckets + SL_HOMES - 1) / SL_HOMES;
 	case TABLE_BUCKETS4:
 		return config->family[0].buckets;
 	case TABLE_BUCKETS6:

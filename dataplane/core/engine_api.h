@@ -13,6 +13,7 @@
 struct sl_scratch;
 
 SL_INLINE const struct sl_config *sl_config(sl_tables_t t);
+SL_INLINE struct sl_homes *sl_homes(sl_tables_t t, bool v6, __u32 number);
 SL_INLINE struct sl_bucket *sl_bucket(sl_tables_t t, bool v6, __u32 number);
 SL_INLINE struct sl_flow_line *sl_line(sl_tables_t t, bool v6, __u32 number);
 SL_INLINE struct sl_flow_cold *sl_cold(sl_tables_t t, bool v6, __u32 flow);

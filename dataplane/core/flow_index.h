@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */
 /*
  * Flow index: from a packet's addresses and ports to the flow line that holds
- * them. A key lies in one of two buckets; the second is looked at only where a
- * key had to spill out of the first. Lookups take no lock and write nothing;
- * a slot is taken and given back by compare-and-swap.
+ * them. A key lies in the home slot of its first bucket, in that bucket, or in
+ * its second one; the second is looked at only where a key had to spill out of
+ * the first. Lookups take no lock and write nothing; a slot is taken and given
+ * back by compare-and-swap.
+ *
+ * A search from slot to slot ends at a place that the processor guesses wrong,
+ * and until memory has answered it then does nothing useful. So a key goes where
+ * it is looked for first, if that is free: at home, or at its place in the bucket.
  *
  * A slot names a line, the line's version says whether it is anybody's, and the
  * key in the line decides. Whoever uses what it read from a line must look at
@@ -56,12 +61,8 @@ SL_INLINE __u32 sl_second_bucket(const struct sl_family_config *c, __u64 hash)
 	return (__u32)((hash & 0xffffffff) * c->buckets >> 32);
 }
 
-/*
- * Where in its bucket a key goes if the slot is free, and so is found at once:
- * a search from slot to slot ends at a place that the processor guesses wrong,
- * and until the bucket has come from memory it then does nothing useful.
- */
-SL_INLINE __u32 sl_home_slot(__u64 hash)
+/* A key's place in a bucket, from bits that keys of one bucket do not share. */
+SL_INLINE __u32 sl_place(__u64 hash)
 {
 	return (__u32)(hash >> 32 & 15) * SL_BUCKET_SLOTS / 16;
 }
@@ -122,20 +123,38 @@ SL_INLINE bool sl_line_holds(sl_tables_t t, bool v6, __u32 number, const struct 
 	return !(found->version & 1) && sl_line_matches(line, v6, key);
 }
 
-/** Look for a key in one bucket. */
-SL_INLINE bool sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u32 tag,
-			      const struct sl_flow_key *key, __u32 except, struct sl_found *found)
+/** Whether a slot names a line, other than @except, that holds a key. */
+SL_INLINE bool sl_slot_holds(sl_tables_t t, bool v6, __u32 slot, __u64 hash,
+			     const struct sl_flow_key *key, __u32 except, struct sl_found *found)
 {
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
 
-	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
-		__u32 slot = SL_READ(bucket->slot[i]);
+	return (slot ^ sl_slot_tag(c, hash)) >> c->line_bits == 0 &&
+	       SL_LIKELY(sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found));
+}
 
-		if (SL_UNLIKELY((slot ^ tag) >> c->line_bits == 0) &&
-		    sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found))
+/** Look for a key in one bucket. */
+SL_INLINE bool sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u64 hash,
+			      const struct sl_flow_key *key, __u32 except, struct sl_found *found)
+{
+	__u32 slot = SL_READ(bucket->slot[sl_place(hash)]);
+
+	if (sl_slot_holds(t, v6, slot, hash, key, except, found))
+		return true;
+	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
+		slot = SL_READ(bucket->slot[i]);
+		if (SL_UNLIKELY(sl_slot_holds(t, v6, slot, hash, key, except, found)))
 			return true;
 	}
 	return false;
+}
+
+/** The home slot of a bucket's keys. */
+SL_INLINE __u32 *sl_home_slot(sl_tables_t t, bool v6, __u32 bucket)
+{
+	struct sl_homes *homes = sl_homes(t, v6, bucket / SL_HOMES);
+
+	return homes == NULL ? NULL : &homes->slot[bucket % SL_HOMES];
 }
 
 /** Find the line that holds a key, except line @except. */
@@ -143,22 +162,23 @@ SL_INLINE bool sl_index_search(sl_tables_t t, bool v6, const struct sl_flow_key 
 			       __u32 except, struct sl_found *found)
 {
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
-	const struct sl_bucket *bucket = sl_bucket(t, v6, sl_first_bucket(c, hash));
-	__u32 tag = sl_slot_tag(c, hash);
-	__u32 slot;
+	__u32 first = sl_first_bucket(c, hash);
+	const __u32 *home = sl_home_slot(t, v6, first);
+	const struct sl_bucket *bucket;
 
+	if (home == NULL)
+		return false;
+	if (SL_LIKELY(sl_slot_holds(t, v6, SL_READ(*home), hash, key, except, found)))
+		return true;
+	bucket = sl_bucket(t, v6, first);
 	if (bucket == NULL)
 		return false;
-	slot = SL_READ(bucket->slot[sl_home_slot(hash)]);
-	if (SL_LIKELY((slot ^ tag) >> c->line_bits == 0) &&
-	    SL_LIKELY(sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found)))
-		return true;
-	if (sl_bucket_find(t, v6, bucket, tag, key, except, found))
+	if (sl_bucket_find(t, v6, bucket, hash, key, except, found))
 		return true;
 	if (SL_LIKELY(SL_READ(bucket->spilled) == 0))
 		return false;
 	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
-	return bucket != NULL && sl_bucket_find(t, v6, bucket, tag, key, except, found);
+	return bucket != NULL && sl_bucket_find(t, v6, bucket, hash, key, except, found);
 }
 
 /** The line that holds a key, except line @except; 0 when there is none. */
@@ -170,11 +190,19 @@ SL_INLINE __u32 sl_index_find(sl_tables_t t, bool v6, const struct sl_flow_key *
 	return sl_index_search(t, v6, key, hash, except, &found) ? found.number : 0;
 }
 
-/** Exchange one word of a bucket's slots. */
-SL_INLINE bool sl_bucket_swap(struct sl_bucket *bucket, __u32 old, __u32 new)
+/** Exchange a slot if it is @old. */
+SL_INLINE bool sl_slot_swap(__u32 *slot, __u32 old, __u32 new)
 {
+	return SL_READ(*slot) == old && SL_CAS(slot, old, new) == old;
+}
+
+/** Exchange one slot of a bucket. */
+SL_INLINE bool sl_bucket_swap(struct sl_bucket *bucket, __u64 hash, __u32 old, __u32 new)
+{
+	if (sl_slot_swap(&bucket->slot[sl_place(hash)], old, new))
+		return true;
 	for (int i = 0; i < SL_BUCKET_SLOTS; i++)
-		if (SL_READ(bucket->slot[i]) == old && SL_CAS(&bucket->slot[i], old, new) == old)
+		if (sl_slot_swap(&bucket->slot[i], old, new))
 			return true;
 	return false;
 }
@@ -193,18 +221,15 @@ SL_INLINE bool sl_index_insert(sl_tables_t t, bool v6, __u64 hash, __u32 line)
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
 	struct sl_bucket *first = sl_bucket(t, v6, sl_first_bucket(c, hash));
 	struct sl_bucket *second = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	__u32 *home = sl_home_slot(t, v6, sl_first_bucket(c, hash));
 	__u32 slot = sl_slot_tag(c, hash) | line;
-	__u32 *home;
 
-	if (first == NULL || second == NULL)
+	if (first == NULL || second == NULL || home == NULL)
 		return false;
-	home = &first->slot[sl_home_slot(hash)];
-	if (SL_READ(*home) == 0 && SL_CAS(home, 0, slot) == 0)
-		return true;
-	if (sl_bucket_swap(first, 0, slot))
+	if (sl_slot_swap(home, 0, slot) || sl_bucket_swap(first, hash, 0, slot))
 		return true;
 	SL_FETCH_ADD(&first->spilled, 1); /* before the key is there, or a reader could miss it */
-	if (sl_bucket_swap(second, 0, slot))
+	if (sl_bucket_swap(second, hash, 0, slot))
 		return true;
 	SL_FETCH_ADD(&first->spilled, -1);
 	return false;
@@ -216,11 +241,14 @@ SL_INLINE void sl_index_remove(sl_tables_t t, bool v6, __u64 hash, __u32 line)
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
 	struct sl_bucket *first = sl_bucket(t, v6, sl_first_bucket(c, hash));
 	struct sl_bucket *second = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	__u32 *home = sl_home_slot(t, v6, sl_first_bucket(c, hash));
 	__u32 slot = sl_slot_tag(c, hash) | line;
 
-	if (first == NULL || second == NULL || sl_bucket_swap(first, slot, 0))
+	if (first == NULL || second == NULL || home == NULL)
 		return;
-	if (sl_bucket_swap(second, slot, 0))
+	if (sl_slot_swap(home, slot, 0) || sl_bucket_swap(first, hash, slot, 0))
+		return;
+	if (sl_bucket_swap(second, hash, slot, 0))
 		SL_FETCH_ADD(&first->spilled, -1);
 }
 

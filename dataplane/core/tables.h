@@ -72,6 +72,16 @@ struct sl_bucket {
 	__u32 spilled; /* keys that had to go to their second bucket */
 };
 
+/*
+ * One slot more of each of 16 buckets, side by side: the home slot, where a key
+ * goes if it is free. In a table that is far from full nearly all keys are at
+ * home, and these lines are few enough to stay in the processor's cache.
+ */
+#define SL_HOMES 16
+struct sl_homes {
+	__u32 slot[SL_HOMES];
+};
+
 enum sl_flow_state {
 	SL_FLOW_FREE,
 	SL_FLOW_NEW,	     /* being made, owned by one processor */

@@ -41,39 +41,43 @@ static const char *free_lists_flaw(struct check *c)
 	return NULL;
 }
 
-static const char *bucket_flaw(struct check *c, uint32_t number)
+static const char *slot_flaw(struct check *c, uint32_t slot, uint32_t bucket, bool at_home)
 {
 	const struct sl_config *config = c->world->t->config;
 	const struct sl_family_config *family = &config->family[c->v6];
-	const struct sl_bucket *bucket = &c->world->t->buckets[c->v6][number];
+	uint32_t at = sl_slot_line(family, slot);
+	const struct sl_flow_line *line = sl_line(c->world->t, c->v6, at);
+	struct sl_flow_key key = {};
+	uint64_t hash;
 
-	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
-		const struct sl_flow_line *line;
-		struct sl_flow_key key = {};
-		uint32_t at;
-		uint64_t hash;
-
-		if (bucket->slot[i] == 0)
-			continue;
-		at = sl_slot_line(family, bucket->slot[i]);
-		line = sl_line(c->world->t, c->v6, at);
-		if (line == NULL || at < 2 || !flow_is_live(c, at / 2))
-			return "a slot names no live flow";
-		if (c->line_count[at]++ != 0)
-			return "two slots name one line";
-		sl_line_key(line, c->v6, &key);
-		hash = sl_key_hash(config->seed, c->v6, &key);
-		if ((bucket->slot[i] ^ sl_slot_tag(family, hash)) >> family->line_bits)
-			return "the tag in a slot is not its key's";
-		if (number != sl_first_bucket(family, hash)) {
-			if (number != sl_second_bucket(family, hash))
-				return "a key is in a bucket that is not its own";
-			c->spilled[sl_first_bucket(family, hash)]++;
-		}
-		if (sl_index_find(c->world->t, c->v6, &key, hash, 0) != at)
-			return "a key is in the index twice, or cannot be found";
+	if (slot == 0)
+		return NULL;
+	if (line == NULL || at < 2 || !flow_is_live(c, at / 2))
+		return "a slot names no live flow";
+	if (c->line_count[at]++ != 0)
+		return "two slots name one line";
+	sl_line_key(line, c->v6, &key);
+	hash = sl_key_hash(config->seed, c->v6, &key);
+	if ((slot ^ sl_slot_tag(family, hash)) >> family->line_bits)
+		return "the tag in a slot is not its key's";
+	if (bucket != sl_first_bucket(family, hash)) {
+		if (at_home || bucket != sl_second_bucket(family, hash))
+			return "a key is in a bucket that is not its own";
+		c->spilled[sl_first_bucket(family, hash)]++;
 	}
+	if (sl_index_find(c->world->t, c->v6, &key, hash, 0) != at)
+		return "a key is in the index twice, or cannot be found";
 	return NULL;
+}
+
+static const char *bucket_flaw(struct check *c, uint32_t number)
+{
+	const struct sl_bucket *bucket = &c->world->t->buckets[c->v6][number];
+	const char *flaw = slot_flaw(c, *sl_home_slot(c->world->t, c->v6, number), number, true);
+
+	for (int i = 0; i < SL_BUCKET_SLOTS && flaw == NULL; i++)
+		flaw = slot_flaw(c, bucket->slot[i], number, false);
+	return flaw;
 }
 
 static const char *flow_flaw(struct check *c, uint32_t flow)
