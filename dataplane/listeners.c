@@ -208,7 +208,7 @@ static void entries_withdraw(struct listeners *listeners, struct listener *liste
 
 		if (entries_hold(wanted, n, &entry->key))
 			listener->entries[kept++] = *entry;
-		else if (owner_of(listeners, &entry->key) == listener)
+		else
 			vip_table_remove(listeners->vips, &entry->key);
 	}
 	listener->n_entries = kept;

@@ -66,6 +66,36 @@ static void a_table_too_large_to_keep_is_built_from_nothing(void **state)
 		assert_true(model_flows_of(model, GROUP, 0, n, SL_TARGET_ACTIVE) > 0);
 }
 
+static int setup_arena_of_two(void **state)
+{
+	return model_make(state, 2 * 1024 / ENTRIES_PER_CHUNK);
+}
+
+static void a_table_that_shrank_makes_room_at_once(void **state)
+{
+	struct model_fixture *model = *state;
+	struct engine_group one_zone = {.zones = 1};
+
+	assert_int_equal(groups_put(model->groups, GROUP, &one_zone), 0);
+	for (uint32_t n = 0; n < 8; n++)
+		assert_int_equal(model_put_target(model, GROUP, n, ENGINE_TARGET_ACTIVE), 0);
+	assert_int_equal(model_commit(model), 0);
+	for (uint32_t n = 1; n < 8; n++)
+		assert_int_equal(model_remove_target(model, GROUP, n, false), 0);
+	assert_int_equal(model_commit(model), 0); /* into the other half, and small in the end */
+	assert_int_equal(groups_put(model->groups, OTHER, &one_zone), 0);
+	for (uint32_t n = 10; n < 18; n++)
+		assert_int_equal(model_put_target(model, OTHER, n, ENGINE_TARGET_ACTIVE), 0);
+	assert_int_equal(model_commit(model), 0); /* into the first half */
+	assert_int_equal(groups_put(model->groups, 3, &one_zone), 0);
+	for (uint32_t n = 20; n < 24; n++)
+		assert_int_equal(model_put_target(model, 3, n, ENGINE_TARGET_ACTIVE), 0);
+	assert_int_equal(model_commit(model), 0); /* behind the small one */
+	assert_int_equal(model_flows_of(model, GROUP, 0, 0, SL_TARGET_ACTIVE), MODEL_FLOWS);
+	for (uint32_t n = 10; n < 18; n++)
+		assert_true(model_flows_of(model, OTHER, 0, n, SL_TARGET_ACTIVE) > 0);
+}
+
 /* --- against a slow model ------------------------------------------------- */
 
 struct slow {
@@ -395,6 +425,8 @@ int main(void)
 						setup_small_arena, model_teardown),
 		cmocka_unit_test_setup_teardown(a_table_too_large_to_keep_is_built_from_nothing,
 						setup_small_arena, model_teardown),
+		cmocka_unit_test_setup_teardown(a_table_that_shrank_makes_room_at_once,
+						setup_arena_of_two, model_teardown),
 		MODEL_TEST(agrees_with_a_slow_model_over_restarts),
 		MODEL_TEST(the_next_process_finds_everything_as_it_was),
 		MODEL_TEST(what_is_not_put_again_goes),
