@@ -156,9 +156,9 @@ static void tables_of_another_layout_are_refused_and_forwarding_goes_on(void **s
 	program = program_on("near");
 	rig_close(rig);
 	config = pinned(rig, "sl_saved_config", sizeof(*config));
-	config->layout_version = SL_LAYOUT_VERSION + 41;
+	config->layout_version = 4711;
 	assert_int_equal(rig_open(rig), -EPROTO);
-	assert_non_null(strstr(rig->error, "layout version 42"));
+	assert_non_null(strstr(rig->error, "layout version 4711"));
 	assert_non_null(strstr(rig->error, "sluicectl shutdown --detach"));
 	assert_non_null(strstr(rig->error, "flows are lost"));
 	assert_true(serves(rig, program));
