@@ -30,7 +30,17 @@
 #define LRU_SPARE 4096u		/* entries that the LRU hash keeps in free lists of each CPU */
 #define LRU_BATCH 4096u
 
-enum rig_name { TCP4_NAT, TCP4_PRESERVED, TCP6_NAT, UDP4_NAT, NEW_TCP4_NAT, RIGS };
+#define FITTED_FLOWS 65536u	/* a table of just as many flows as it holds, like the LRU hash's */
+
+enum rig_name {
+	TCP4_NAT,
+	TCP4_PRESERVED,
+	TCP6_NAT,
+	UDP4_NAT,
+	NEW_TCP4_NAT,
+	FITTED_TCP4_NAT,
+	RIGS
+};
 
 static const struct {
 	const char *name;
@@ -41,6 +51,7 @@ static const struct {
 	[TCP6_NAT] = {"tcp6_nat", {.v6 = true}},
 	[UDP4_NAT] = {"udp4_nat", {.udp = true}},
 	[NEW_TCP4_NAT] = {"tcp4_nat_new_flow", {}},
+	[FITTED_TCP4_NAT] = {"tcp4_nat_fitted_table_65536", {.max_flows = FITTED_FLOWS}},
 };
 
 enum expect { FORWARDED, CREATED, PASSED, FOUND };
@@ -342,6 +353,11 @@ static int run_established(struct bench *bench, uint32_t flows)
 
 		snprintf(label, sizeof(label), "%s_established_%u", rig_specs[name].name, flows);
 		r = case_of_rig(bench, name, label, flows, &c);
+	}
+	if (r == 0 && flows == FITTED_FLOWS) {
+		struct bench_case *c;
+
+		r = case_of_rig(bench, FITTED_TCP4_NAT, rig_specs[FITTED_TCP4_NAT].name, flows, &c);
 	}
 	if (r == 0)
 		r = case_of_lru(bench, flows);

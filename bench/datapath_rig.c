@@ -142,9 +142,10 @@ static void model_put(struct sl_tables *t, const struct rig_kind *kind)
 
 int rig_open(const struct rig_kind *kind, struct rig *ret_rig, char error[ENGINE_ERROR_MAX])
 {
+	uint32_t max_flows = kind->max_flows != 0 ? kind->max_flows : DATAPATH_FLOWS_MAX;
 	struct engine_config settings = {
-		.max_flows = kind->v6 ? TABLES_MIN_FLOWS : DATAPATH_FLOWS_MAX,
-		.max_flows_ipv6 = kind->v6 ? DATAPATH_FLOWS_MAX : TABLES_MIN_FLOWS,
+		.max_flows = kind->v6 ? TABLES_MIN_FLOWS : max_flows,
+		.max_flows_ipv6 = kind->v6 ? max_flows : TABLES_MIN_FLOWS,
 		.max_targets = 1000,
 		.snat_port_min = 1024,
 		.snat_port_max = 65535,

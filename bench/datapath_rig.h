@@ -16,6 +16,7 @@ struct rig_kind {
 	bool v6;
 	bool udp;
 	bool preserve;
+	uint32_t max_flows; /* of the table; 0: the default, DATAPATH_FLOWS_MAX */
 };
 
 struct rig {

@@ -174,8 +174,8 @@ struct engine_listener {
 	bool sticky_groups; /* TargetGroupStickinessConfig: choose the group by source address */
 };
 
-/** Add the address of a load balancer to its zone's interface. Returns 0, -EEXIST when it is
- *  there for another load balancer, or what netlink said. Adding the same one again is fine. */
+/** Add the address of a load balancer to its zone's interface. Returns 0, also when it is there
+ *  already, -ENOSPC, -ENOMEM or what netlink said. */
 int engine_vip_put(struct engine *engine, const struct engine_vip *vip);
 /** Returns 0, also when it was not there. */
 int engine_vip_remove(struct engine *engine, const struct engine_vip *vip);
