@@ -44,6 +44,7 @@ struct engine_flow engine_flow_of(const struct sl_flow_record *record, uint64_t 
 {
 	bool v6 = record->family == 6;
 	uint32_t idle = (uint32_t)(now_ns >> SL_TICK_SHIFT) - record->end_ticks;
+	uint64_t end_ns = now_ns - ((uint64_t)idle << SL_TICK_SHIFT);
 
 	return (struct engine_flow){
 		.client = vip_table_from_words(v6, record->client),
@@ -64,7 +65,8 @@ struct engine_flow engine_flow_of(const struct sl_flow_record *record, uint64_t 
 		.target_bytes = record->target_bytes,
 		.target_packets = record->target_packets,
 		.start_ns = record->start_ns,
-		.end_ns = now_ns - ((uint64_t)idle << SL_TICK_SHIFT),
+		/* ticks are coarser than the start: a flow does not end before it began */
+		.end_ns = end_ns > record->start_ns ? end_ns : record->start_ns,
 		.connect_us = record->connect_us,
 	};
 }
