@@ -55,14 +55,6 @@ SL_INLINE bool sl_icmp_line(sl_tables_t t, bool v6, const struct sl_flow_key *ke
 	return sl_index_search(t, v6, key, hash, 0, &found) && sl_rewrite_read(t, v6, &found, r);
 }
 
-/** Send an error on; a next hop the kernel has yet to find makes it the kernel's to drop. */
-SL_INLINE int sl_icmp_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop)
-{
-	if (hop == SL_NEXT_HOP_NONE)
-		return SL_PASS;
-	return sl_send(t, frame, l3, hop, sl_hop_port(t, hop));
-}
-
 SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 {
 	void *end = sl_frame_end(frame), *data = sl_frame_data(frame);
@@ -117,7 +109,7 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	r.l3_delta = sl_csum_fold(sl_csum_delta32(sl_csum_delta32(0, ip->saddr, r.saddr[0]),
 						  ip->daddr, r.daddr[0]));
 	sl_rewrite_l3_4(ip, &r, true);
-	return sl_icmp_send(t, frame, l3, r.hop);
+	return sl_send(t, frame, l3, r.hop, sl_hop_port(t, r.hop));
 }
 
 SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
@@ -171,7 +163,7 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	}
 	icmp->check = sl_csum_apply(icmp->check, delta);
 	sl_rewrite_l3_6(ip, &r, true);
-	return sl_icmp_send(t, frame, l3, r.hop);
+	return sl_send(t, frame, l3, r.hop, sl_hop_port(t, r.hop));
 }
 
 #endif

@@ -92,7 +92,6 @@ enum sl_flow_state {
 	SL_FLOW_RESET,	     /* RST seen */
 	SL_FLOW_UDP,
 	SL_FLOW_ENDING, /* being removed, owned by one processor */
-	SL_FLOW_STATES,
 };
 
 /* control word of a flow: one CAS moves the state of exactly this flow */
