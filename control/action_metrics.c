@@ -140,16 +140,11 @@ static int show_group(const struct model *model, const struct group *group, json
 static int show_groups(const struct model *model, const struct params *params,
 		       const struct load_balancer *only, const struct page *page, json_t *result)
 {
-	struct group *it = model->groups;
+	struct group *it = NULL;
 	uint64_t last = 0;
-	int r = 0;
+	int r;
 
-	if (page->after != 0) {
-		HASH_FIND(hh, model->groups, &page->after, sizeof(page->after), it);
-		if (it == NULL)
-			return actions_bad_marker(params);
-		it = it->hh.next;
-	}
+	r = actions_page_groups(model, params, page, &it);
 	for (; r == 0 && it != NULL; it = it->hh.next) {
 		if (only != NULL && it->load_balancer != only)
 			continue;

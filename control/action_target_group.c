@@ -462,17 +462,12 @@ static int describe_page(const struct model *model, const struct params *params,
 			 const struct load_balancer *load_balancer, const struct page *page,
 			 json_t *result)
 {
-	struct group *it = model->groups;
+	struct group *it = NULL;
 	uint64_t last = 0;
 	size_t n = 0;
-	int r = 0;
+	int r;
 
-	if (page->after != 0) {
-		HASH_FIND(hh, model->groups, &page->after, sizeof(page->after), it);
-		if (it == NULL)
-			return actions_bad_marker(params);
-		it = it->hh.next;
-	}
+	r = actions_page_groups(model, params, page, &it);
 	for (; r == 0 && it != NULL; it = it->hh.next) {
 		if (load_balancer != NULL && it->load_balancer != load_balancer)
 			continue;

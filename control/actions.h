@@ -70,6 +70,10 @@ struct page {
 
 int actions_page(const struct params *params, struct page *ret_page);
 int actions_bad_marker(const struct params *params);
+/** The target group that a page begins with, NULL behind the last; -EINVAL when the page before
+ *  ended with a group that is gone. */
+int actions_page_groups(const struct model *model, const struct params *params,
+			const struct page *page, struct group **ret_first);
 /** Tell that there is more behind the object with this id. */
 int actions_next_page(json_t *result, uint64_t last_id);
 

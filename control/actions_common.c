@@ -284,6 +284,22 @@ int actions_page(const struct params *params, struct page *ret_page)
 	return 0;
 }
 
+int actions_page_groups(const struct model *model, const struct params *params,
+			const struct page *page, struct group **ret_first)
+{
+	struct group *last;
+
+	if (page->after == 0) {
+		*ret_first = model->groups;
+		return 0;
+	}
+	HASH_FIND(hh, model->groups, &page->after, sizeof(page->after), last);
+	if (last == NULL)
+		return actions_bad_marker(params);
+	*ret_first = last->hh.next;
+	return 0;
+}
+
 int actions_next_page(json_t *result, uint64_t last_id)
 {
 	char marker[17];

@@ -378,8 +378,3 @@ void ctl_client_close(struct ctl_client *client)
 	free(client->bytes);
 	free(client);
 }
-
-int ctl_client_fd(const struct ctl_client *client)
-{
-	return client->fd;
-}

@@ -22,9 +22,6 @@ struct ctl_client;
 int ctl_client_open(const char *path, struct ctl_client **ret_client, struct ctl_error *error);
 void ctl_client_close(struct ctl_client *client); /* NULL is fine */
 
-/** Readable when a reply, an event or the end is there. Owned by the client. */
-int ctl_client_fd(const struct ctl_client *client);
-
 /**
  * Call a method and wait for its result; events that come meanwhile are kept.
  *
