@@ -69,7 +69,8 @@ enum engine_close_reason { /* how a flow ended; the texts are those of the acces
 	ENGINE_CLOSE_IDLE,
 	ENGINE_CLOSE_SYN_TIMEOUT,
 	ENGINE_CLOSE_EVICTED,	/* gave way to a new flow in a full table */
-	ENGINE_CLOSE_TARGET_GONE,
+	ENGINE_CLOSE_RST_LB_UNHEALTHY, /* its target failed (UDP: the flow moved) */
+	ENGINE_CLOSE_RST_LB_DEREG,     /* its target left */
 	ENGINE_CLOSE_COUNT,
 };
 
@@ -142,8 +143,10 @@ struct engine_group {
 };
 
 enum engine_target_state {
-	ENGINE_TARGET_ACTIVE,	/* gets new flows */
-	ENGINE_TARGET_IDLE,	/* gets none; flows live on (unhealthy, draining) */
+	ENGINE_TARGET_ACTIVE,	 /* gets new flows */
+	ENGINE_TARGET_IDLE,	 /* gets none; flows live on (draining) */
+	ENGINE_TARGET_UNHEALTHY, /* gets none; a UDP flow moves with its client's next datagram */
+	ENGINE_TARGET_ENDING,	 /* the same, and TCP flows end now: a RST to both sides */
 };
 
 struct engine_target {
@@ -185,14 +188,20 @@ int engine_group_put(struct engine *engine, uint64_t group_id, const struct engi
 /** Remove a group with its targets; their flows live on. No listener may use it. -ENOENT. */
 int engine_group_remove(struct engine *engine, uint64_t group_id);
 
-/** Add a target or change its state. -ENOENT (no such group), -ENOSPC (no free target slot). */
+/**
+ * Add a target or change its state. What the state says of flows holds from the
+ * commit on: the next packet of a flow meets it, and engine_process() takes care of
+ * those that send none, a bounded number in each call.
+ *
+ * Returns 0, -ENOENT (no such group), -ENOSPC (no free target slot) or -ENOMEM.
+ */
 int engine_target_put(struct engine *engine, uint64_t group_id, const struct engine_target *target);
 
 /**
  * Take a target out.
  *
- * @end_flows  true: the next packet of each of its flows is answered with a RST
- *             (UDP: begins a new flow); false: its flows live until they end
+ * @end_flows  true: its flows end now, TCP with a RST to both sides; false: they
+ *             live until they end
  *
  * Returns 0 or -ENOENT.
  */

@@ -15,14 +15,15 @@ const char *engine_close_reason_name(enum engine_close_reason reason)
 		[ENGINE_CLOSE_IDLE] = "idle",
 		[ENGINE_CLOSE_SYN_TIMEOUT] = "syn_timeout",
 		[ENGINE_CLOSE_EVICTED] = "evicted",
-		[ENGINE_CLOSE_TARGET_GONE] = "rst_lb_dereg",
+		[ENGINE_CLOSE_RST_LB_UNHEALTHY] = "rst_lb_unhealthy",
+		[ENGINE_CLOSE_RST_LB_DEREG] = "rst_lb_dereg",
 	};
 
 	return (unsigned int)reason < ENGINE_CLOSE_COUNT ? names[reason] : "unknown";
 }
 
 _Static_assert((int)SL_CLOSE_COUNT == (int)ENGINE_CLOSE_COUNT &&
-		       (int)SL_CLOSE_TARGET_GONE == (int)ENGINE_CLOSE_TARGET_GONE,
+		       (int)SL_CLOSE_RST_LB_DEREG == (int)ENGINE_CLOSE_RST_LB_DEREG,
 	       "the packet path and control name the same reasons");
 
 static const char *state_name(const struct sl_flow_record *record)

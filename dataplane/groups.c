@@ -125,13 +125,13 @@ static void group_forget(struct groups *groups, struct group *group)
 void groups_target_leave(struct groups *groups, struct group *group, struct target *target)
 {
 	DL_PREPEND2(group->leaving, target, prev_leaving, next_leaving);
-	if (groups->tables->targets[target->number].state == SL_TARGET_REMOVED)
+	if (groups->tables->targets[target->number].ends == 0)
 		HASH_ADD(hh_back, group->back, key, sizeof(target->key), target);
 }
 
 static void target_unleave(struct groups *groups, struct group *group, struct target *target)
 {
-	if (groups->tables->targets[target->number].state == SL_TARGET_REMOVED)
+	if (groups->tables->targets[target->number].ends == 0)
 		HASH_DELETE(hh_back, group->back, target);
 	DL_DELETE2(group->leaving, target, prev_leaving, next_leaving);
 }
@@ -335,6 +335,20 @@ static void group_write(struct groups *groups, struct group *group)
 	SL_WRITE(record->flags, flags);
 }
 
+static uint8_t flows_that_end(const struct target *target)
+{
+	if (target->removed)
+		return target->end_flows ? SL_ENDS_TCP | SL_ENDS_UDP : 0;
+	switch (target->state) {
+	case ENGINE_TARGET_UNHEALTHY:
+		return SL_ENDS_UDP;
+	case ENGINE_TARGET_ENDING:
+		return SL_ENDS_TCP | SL_ENDS_UDP;
+	default:
+		return 0;
+	}
+}
+
 /* Behind the swap of the tables: no new flow reaches them any more. */
 static void targets_write(struct groups *groups, struct group *group, uint64_t now_ns)
 {
@@ -344,12 +358,14 @@ static void targets_write(struct groups *groups, struct group *group, uint64_t n
 		struct sl_target *record = &groups->tables->targets[target->number];
 
 		record->zones = target->zones;
-		if (!target->removed) {
+		if (target->removed)
+			record->state = SL_TARGET_REMOVED;
+		else
 			record->state = target->state == ENGINE_TARGET_ACTIVE ? SL_TARGET_ACTIVE :
 										SL_TARGET_IDLE;
+		SL_WRITE(record->ends, flows_that_end(target));
+		if (!target->removed)
 			continue;
-		}
-		record->state = target->end_flows ? SL_TARGET_GONE : SL_TARGET_REMOVED;
 		HASH_DEL(group->targets, target);
 		groups->n_targets--;
 		target->left_ns = now_ns;

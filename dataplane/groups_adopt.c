@@ -61,6 +61,13 @@ static int group_adopt(struct groups *groups, uint16_t number, struct group **re
 	return groups_adopt_tables(groups, group);
 }
 
+static enum engine_target_state state_of(const struct sl_target *record)
+{
+	if (record->ends != 0)
+		return record->ends & SL_ENDS_TCP ? ENGINE_TARGET_ENDING : ENGINE_TARGET_UNHEALTHY;
+	return record->state == SL_TARGET_ACTIVE ? ENGINE_TARGET_ACTIVE : ENGINE_TARGET_IDLE;
+}
+
 static int target_adopt(struct groups *groups, uint16_t number, struct group *group)
 {
 	struct sl_target *record = &groups->tables->targets[number];
@@ -76,8 +83,7 @@ static int target_adopt(struct groups *groups, uint16_t number, struct group *gr
 	target->key.address = vip_table_from_words(record->family == 6, record->address);
 	target->number = number;
 	target->zones = record->zones;
-	target->state = record->state == SL_TARGET_ACTIVE ? ENGINE_TARGET_ACTIVE :
-							    ENGINE_TARGET_IDLE;
+	target->state = state_of(record);
 	if (groups_address_hold(groups, target) != 0) {
 		free(target);
 		return -ENOMEM;

@@ -96,6 +96,12 @@ SL_INLINE enum sl_close_reason sl_reason_of(__u32 control)
 	}
 }
 
+/** Why a flow ends that its target ends (sl_target_ends). */
+SL_INLINE enum sl_close_reason sl_reason_of_target(const struct sl_target *target)
+{
+	return target->state == SL_TARGET_REMOVED ? SL_CLOSE_RST_LB_DEREG : SL_CLOSE_RST_LB_UNHEALTHY;
+}
+
 SL_INLINE void sl_copy_address(__be32 to[4], const __be32 *from, bool v6)
 {
 	for (int i = 0; i < 4; i++)
@@ -236,7 +242,6 @@ SL_INLINE enum sl_verdict_on_flow sl_flow_examine(sl_tables_t t, bool v6, __u32 
 {
 	struct sl_flow_line *client = sl_line(t, v6, 2 * flow);
 	struct sl_flow_line *target = sl_line(t, v6, 2 * flow + 1);
-	const struct sl_target *peer;
 	__u32 control, state;
 
 	if (client == NULL || target == NULL)
@@ -248,9 +253,6 @@ SL_INLINE enum sl_verdict_on_flow sl_flow_examine(sl_tables_t t, bool v6, __u32 
 	SL_ORDER();
 	if (sl_flow_idle_ticks(client, target, sl_now_ticks(t)) >= sl_flow_patience(t, state, client))
 		return sl_flow_end(t, v6, flow, control, sl_reason_of(control)) ? SL_ENDED : SL_KEEP;
-	peer = sl_target(t, client->target);
-	if (peer != NULL && peer->state == SL_TARGET_GONE)
-		return sl_flow_end(t, v6, flow, control, SL_CLOSE_TARGET_GONE) ? SL_ENDED : SL_KEEP;
 	if (!sl_state_may_give_way(state))
 		return SL_KEEP;
 	if (!evict)

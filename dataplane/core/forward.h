@@ -135,8 +135,8 @@ SL_INLINE int sl_stale_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l
 	const struct sl_target *target;
 	struct sl_found found;
 	struct sl_packet p;
+	bool ends, closed;
 	__u32 control;
-	bool gone;
 
 	if (l3 > SL_L3_OFFSET_MAX ||
 	    (v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p)) != SL_PARSED_FLOW ||
@@ -147,26 +147,27 @@ SL_INLINE int sl_stale_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l
 		return -SL_NEED_FLOW;
 	control = SL_READ(client->control);
 	target = sl_target(t, client->target);
-	gone = target != NULL && target->state == SL_TARGET_GONE;
-	if (gone && p.key.protocol == SL_TCP && !sl_tcp_begins(p.tcp_flags)) {
+	closed = sl_state_is_closed(SL_CONTROL_STATE(control));
+	ends = !closed && sl_target_ends(target, p.key.protocol, found.number);
+	if (ends && p.key.protocol == SL_TCP && !sl_tcp_begins(p.tcp_flags)) {
 		listener = sl_count_listener(t, client->listener);
-		/* the flow stays until the sweep takes it, so that both sides get their RST */
+		/* the flow stays until control takes it, so that both sides get their RST */
 		if (listener != NULL && !(p.tcp_flags & SL_TCP_RST))
 			listener->elb_resets++;
 		return -SL_NEED_RST;
 	}
 	/* a SYN begins anew, or the client would be refused though other targets live */
-	if (sl_state_is_closed(SL_CONTROL_STATE(control)))
+	if (closed && sl_tcp_begins(p.tcp_flags))
 		sl_flow_end(t, v6, found.number / 2, control, sl_reason_of(control));
-	else if (gone)
-		sl_flow_end(t, v6, found.number / 2, control, SL_CLOSE_TARGET_GONE);
+	else if (ends && target != NULL)
+		sl_flow_end(t, v6, found.number / 2, control, sl_reason_of_target(target));
 	else
 		return (int)found.number;
 	return -SL_NEED_FLOW;
 }
 
 /**
- * A packet on a flow that may be over: its target is gone, or a SYN comes on a
+ * A packet on a flow that may be over: its target ends it, or a SYN comes on a
  * closed one. Returns the number of its line when the flow goes on,
  * -SL_NEED_FLOW when it was ended, or -SL_NEED_RST.
  */
@@ -288,7 +289,7 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 	}
 	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, &found, &r)))
 		return sl_drop(t, SL_DROP_RACE);
-	if (SL_UNLIKELY(sl_tcp_begins(p.tcp_flags) || r.target_gone) && number == 0)
+	if (SL_UNLIKELY(sl_tcp_begins(p.tcp_flags) || r.ends) && number == 0)
 		return SL_NEED_CHECK;
 	return sl_forward_on(t, frame, v6, l3, port, &p, &found, &r);
 }

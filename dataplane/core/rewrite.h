@@ -36,7 +36,7 @@ struct sl_rewrite {
 	__u16 l4_delta;
 	__u16 target;
 	__u16 listener;
-	bool target_gone;
+	bool ends; /* its target ends the flow */
 	__u64 hop; /* SL_NEXT_HOP_… */
 };
 
@@ -51,6 +51,17 @@ SL_INLINE __u64 sl_line_hop(const struct sl_flow_line *line, __u32 number,
 	__u64 onward = target != NULL ? SL_READ(target->next_hop) : SL_NEXT_HOP_NONE;
 
 	return onward ^ ((onward ^ back) & SL_IF_TARGETS(number));
+}
+
+/** Whether a target ends a flow, of which a packet came on line @number. */
+SL_INLINE bool sl_target_ends(const struct sl_target *target, __u8 protocol, __u32 number)
+{
+	if (target == NULL || SL_LIKELY(target->ends == 0))
+		return false;
+	if (protocol != SL_UDP)
+		return target->ends & SL_ENDS_TCP;
+	/* what the target still answers passes: the flow moves with the client's next datagram */
+	return (target->ends & SL_ENDS_UDP) && !(number & 1);
 }
 
 /** Read the rewrite of a line. Returns false when the line changed hands since it was found. */
@@ -72,7 +83,7 @@ SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_found *fo
 	r->target = line->target;
 	r->listener = line->listener;
 	target = sl_target(t, r->target);
-	r->target_gone = target != NULL && target->state == SL_TARGET_GONE;
+	r->ends = sl_target_ends(target, line->protocol, found->number);
 	r->hop = sl_line_hop(line, found->number, target);
 	return sl_line_unchanged(line, found->version);
 }

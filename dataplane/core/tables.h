@@ -16,7 +16,7 @@
 
 #include "packet.h"
 
-#define SL_LAYOUT_VERSION 1u
+#define SL_LAYOUT_VERSION 2u
 
 #define SL_BUCKET_SLOTS 15
 #define SL_MAX_GROUPS 4096    /* target groups */
@@ -243,8 +243,12 @@ enum sl_target_state {
 	SL_TARGET_ACTIVE,  /* gets new flows */
 	SL_TARGET_IDLE,	   /* gets none; flows live on */
 	SL_TARGET_REMOVED, /* left its group; flows live on */
-	SL_TARGET_GONE,	   /* left its group; flows are answered with a RST */
 };
+
+/* Flows that a target in any state ends. Control walks the table and ends them at
+ * once; packets that come before it, or while it is away, end them, too. */
+#define SL_ENDS_TCP 0x01 /* with a RST */
+#define SL_ENDS_UDP 0x02 /* the client's next datagram begins a new flow */
 
 struct sl_target {
 	__be32 address[4]; /* IPv4: first word */
@@ -254,7 +258,7 @@ struct sl_target {
 	__u8 family; /* 4 or 6 */
 	__u8 state;  /* enum sl_target_state */
 	__u8 zones;  /* control only: mask */
-	__u8 reserved;
+	__u8 ends;   /* mask of SL_ENDS_… */
 };
 
 #define SL_NEXT_HOP_NONE (~0ull)
@@ -371,7 +375,8 @@ enum sl_close_reason { /* order of enum engine_close_reason (engine.h) */
 	SL_CLOSE_IDLE,
 	SL_CLOSE_SYN_TIMEOUT,
 	SL_CLOSE_EVICTED,
-	SL_CLOSE_TARGET_GONE,
+	SL_CLOSE_RST_LB_UNHEALTHY,
+	SL_CLOSE_RST_LB_DEREG,
 	SL_CLOSE_COUNT,
 };
 

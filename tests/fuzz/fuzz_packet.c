@@ -218,7 +218,8 @@ static void change(struct run *run)
 	case 5:
 	case 6:
 	case 7:
-		world_set_target(&run->world, target, SL_TARGET_ACTIVE + (bits & 3));
+		world_set_target(&run->world, target, SL_TARGET_ACTIVE + (bits & 3) % 3);
+		run->tables.targets[target].ends = (bits & 3) == 0 ? 0 : bits >> 2 & 3;
 		break;
 	default:
 		world_wait_ms(&run->world, (uint64_t)(bits >> 4) << (bits & 7));

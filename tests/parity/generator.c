@@ -255,22 +255,25 @@ static void pass_time(struct generator *g)
 static void change_target(struct generator *g)
 {
 	static const enum sl_target_state states[] = {SL_TARGET_ACTIVE, SL_TARGET_ACTIVE,
-						      SL_TARGET_IDLE, SL_TARGET_REMOVED,
-						      SL_TARGET_GONE};
+						      SL_TARGET_IDLE, SL_TARGET_REMOVED};
+	static const uint8_t ends[] = {0, 0, SL_ENDS_UDP, SL_ENDS_TCP | SL_ENDS_UDP};
 	uint16_t target = (uint16_t)generator_below(g, g->worlds[0]->n_targets);
-	enum sl_target_state state = states[generator_below(g, 5)];
+	enum sl_target_state state = states[generator_below(g, 4)];
+	uint8_t mask = state == SL_TARGET_ACTIVE ? 0 : ends[generator_below(g, 4)];
 	uint32_t what = generator_below(g, 4);
 
 	for (int i = 0; i < GENERATOR_WORLDS; i++) {
 		struct sl_target *t = &g->worlds[i]->t->targets[target];
 
-		if (what != 0)
+		if (what != 0) {
 			world_set_target(g->worlds[i], target, state);
-		else if (t->next_hop == SL_NEXT_HOP_NONE)
+			t->ends = mask;
+		} else if (t->next_hop == SL_NEXT_HOP_NONE) {
 			t->next_hop = world_hop(g->worlds[i]->port[WORLD_TARGET_SIDE],
 						world_mac(0x77, (uint8_t)target));
-		else
+		} else {
 			t->next_hop = SL_NEXT_HOP_NONE;
+		}
 	}
 }
 
@@ -330,8 +333,10 @@ static void heal(struct generator *g)
 	for (int i = 0; i < GENERATOR_WORLDS; i++) {
 		struct world *w = g->worlds[i];
 
-		for (uint16_t target = 0; target < w->n_targets; target++)
+		for (uint16_t target = 0; target < w->n_targets; target++) {
 			world_set_target(w, target, SL_TARGET_ACTIVE);
+			w->t->targets[target].ends = 0;
+		}
 		for (uint32_t port = 0; port < WORLD_PORTS; port++)
 			w->t->ports[w->port[port]].up = 1;
 		w->t->zones[0].n_snat4 = w->t->zones[0].n_snat6 = 2;

@@ -119,13 +119,11 @@ static void *work(void *context)
 			sl_flow_sweep(&w->tables, false, 100);
 			sl_flow_sweep(&w->tables, true, 100);
 		}
-		if (i % 512 == 0) { /* packets of both find their flows' target gone */
-			struct sl_target *target = &w->tables.targets[below(w, 12)];
-
-			target->state = SL_TARGET_GONE;
+		if (i % 512 == 0) { /* packets of both find that the target ends their flows */
+			w->tables.targets[below(w, 12)].ends = SL_ENDS_TCP | SL_ENDS_UDP;
 		} else if (i % 512 == 64) {
 			for (uint32_t n = 0; n < w->world.n_targets; n++)
-				w->tables.targets[n].state = SL_TARGET_ACTIVE;
+				w->tables.targets[n].ends = 0;
 		}
 	}
 	return NULL;

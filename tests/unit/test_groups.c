@@ -303,9 +303,9 @@ static void a_number_without_flows_rests_for_packets_in_flight(void **state)
 	assert_int_equal(model_remove_target(model, GROUP, 1, true), 0);
 	assert_int_equal(groups_commit(model->groups, model->now_ns), 0);
 	groups_tidy(model->groups, model->now_ns + 2 * MODEL_SECOND - 1);
-	assert_int_not_equal(model_number(model, 1, SL_TARGET_GONE), SL_NONE);
+	assert_int_not_equal(model_number(model, 1, SL_TARGET_REMOVED), SL_NONE);
 	groups_tidy(model->groups, model->now_ns + 2 * MODEL_SECOND);
-	assert_int_equal(model_number(model, 1, SL_TARGET_GONE), SL_NONE);
+	assert_int_equal(model_number(model, 1, SL_TARGET_REMOVED), SL_NONE);
 	assert_int_equal(groups_targets_free(model->groups), MODEL_TARGETS);
 }
 
@@ -376,10 +376,10 @@ static void a_target_whose_flows_end_returns_as_a_new_one(void **state)
 	assert_int_equal(model_commit(model), 0);
 	number = model_number(model, 1, SL_TARGET_ACTIVE);
 	assert_int_not_equal(number, old);
-	assert_int_equal(model_number(model, 1, SL_TARGET_GONE), old);
+	assert_int_equal(model_number(model, 1, SL_TARGET_REMOVED), old);
 	model_counts(model, 0, old)->freed_flows = 1;
 	model_tidy(model);
-	assert_int_equal(model_number(model, 1, SL_TARGET_GONE), SL_NONE);
+	assert_int_equal(model_number(model, 1, SL_TARGET_REMOVED), SL_NONE);
 	assert_int_equal(model_number(model, 1, SL_TARGET_ACTIVE), number);
 	assert_int_equal(model->n_watched, 1);
 }

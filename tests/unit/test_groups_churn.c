@@ -361,7 +361,7 @@ static void what_left_before_a_restart_rests_on(void **state)
 	model_open(model);
 	assert_int_not_equal(groups_number(model->groups, OTHER), number);
 	model_tidy(model);
-	assert_int_equal(model_number(model, 1, SL_TARGET_GONE), with_flows);
+	assert_int_equal(model_number(model, 1, SL_TARGET_REMOVED), with_flows);
 	assert_int_equal(model_number(model, 10, SL_TARGET_REMOVED), of_removed_group);
 	assert_int_equal(model_number(model, 2, SL_TARGET_REMOVED), SL_NONE);
 	assert_int_equal(model->tables.groups[number].id, OTHER);

@@ -131,7 +131,7 @@ static void a_rst_is_never_answered_with_a_rst(void **state)
 	}
 }
 
-static void both_sides_of_a_flow_get_a_rst_once_its_target_is_gone(void **state)
+static void both_sides_of_a_flow_get_a_rst_once_its_target_ends_it(void **state)
 {
 	struct path *path = *state;
 
@@ -141,8 +141,8 @@ static void both_sides_of_a_flow_get_a_rst_once_its_target_is_gone(void **state)
 		struct packet packet;
 		uint32_t flow = path_establish(path, &spec, WORLD_TARGET_SIDE, &answer);
 
-		path->tables.targets[sl_line(&path->tables, v6, 2 * flow)->target].state =
-			SL_TARGET_GONE;
+		path->tables.targets[sl_line(&path->tables, v6, 2 * flow)->target].ends =
+			SL_ENDS_TCP;
 		path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_CLIENT_SIDE, &packet);
 		assert_turned(&packet, &spec);
 		assert_int_equal(packet.data[packet_l4(&packet) + 13], SL_TCP_RST);
@@ -267,7 +267,7 @@ int main(void)
 		PATH_TEST(a_syn_for_which_there_is_no_target_gets_a_rst),
 		PATH_TEST(a_rst_keeps_the_vlan_tag_of_the_segment),
 		PATH_TEST(a_rst_is_never_answered_with_a_rst),
-		PATH_TEST(both_sides_of_a_flow_get_a_rst_once_its_target_is_gone),
+		PATH_TEST(both_sides_of_a_flow_get_a_rst_once_its_target_ends_it),
 		PATH_TEST(a_packet_at_the_end_of_its_ttl_is_answered_with_time_exceeded),
 		PATH_TEST(a_target_gets_time_exceeded_too),
 		PATH_TEST(icmp_errors_are_limited_and_the_rest_is_counted),

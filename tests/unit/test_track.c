@@ -316,12 +316,12 @@ static void a_repeated_syn_finds_its_flow_though_its_target_gets_no_new_ones(voi
 	}
 }
 
-static void a_flow_of_a_target_that_is_gone_ends_and_a_syn_finds_another_target(void **state)
+static void a_flow_that_its_target_ends_begins_anew_at_another_target(void **state)
 {
 	struct path *path = *state;
 	struct packet packet;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		bool v6 = i & 1, udp = i & 2;
 		struct packet_spec spec = world_packet(&path->world, v6, udp ? SL_UDP : SL_TCP,
 						       WORLD_SNAT, 1, (uint16_t)(5000 + i));
@@ -332,23 +332,54 @@ static void a_flow_of_a_target_that_is_gone_ends_and_a_syn_finds_another_target(
 		path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
 		first = path_destination(&packet);
 		target = sl_line(&path->tables, v6, 2 * world_flow(&path->world, &spec))->target;
-		world_set_target(&path->world, target, SL_TARGET_GONE);
+		world_set_target(&path->world, target, i & 4 ? SL_TARGET_REMOVED : SL_TARGET_IDLE);
+		path->tables.targets[target].ends = udp ? SL_ENDS_UDP : SL_ENDS_TCP;
 		path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
 		assert_memory_not_equal(path_destination(&packet).address, first.address, 16);
 		assert_int_equal(path->n_records, ended + 1);
-		assert_int_equal(path->records[ended].reason, SL_CLOSE_TARGET_GONE);
+		assert_int_equal(path->records[ended].reason,
+				 i & 4 ? SL_CLOSE_RST_LB_DEREG : SL_CLOSE_RST_LB_UNHEALTHY);
 		world_set_target(&path->world, target, SL_TARGET_ACTIVE);
+		path->tables.targets[target].ends = 0;
 	}
 }
 
-static void the_sweep_ends_flows_of_a_target_that_is_gone_and_no_others(void **state)
+static void only_the_client_moves_a_udp_flow_that_its_target_ends(void **state)
 {
-	static const enum sl_target_state states[] = {SL_TARGET_IDLE, SL_TARGET_REMOVED,
-						      SL_TARGET_GONE};
 	struct path *path = *state;
 	struct packet packet;
 
-	for (int i = 0; i < 6; i++) {
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet_spec udp = world_packet(&path->world, v6, SL_UDP, WORLD_SNAT, 1, 5000);
+		struct packet_spec tcp = world_packet(&path->world, v6, SL_TCP, WORLD_SNAT, 1, 5000);
+		struct packet_spec answer, tcp_answer;
+		uint32_t flow, ended = path->n_records;
+
+		path_establish(path, &tcp, WORLD_TARGET_SIDE, &tcp_answer);
+		path_sends(path, &udp, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
+		answer = world_answer(&packet);
+		flow = world_flow(&path->world, &udp);
+		for (uint32_t i = 0; i < path->world.n_targets; i++)
+			path->tables.targets[i].ends = SL_ENDS_UDP;
+		path_sends(path, &answer, WORLD_TARGET_SIDE, WORLD_CLIENT_SIDE, &packet);
+		path_sends(path, &tcp, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
+		path_sends(path, &tcp_answer, WORLD_TARGET_SIDE, WORLD_CLIENT_SIDE, &packet);
+		assert_int_equal(world_flow(&path->world, &udp), flow);
+		assert_int_equal(path->n_records, ended);
+		path_sends(path, &udp, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
+		assert_int_equal(path->n_records, ended + 1);
+		for (uint32_t i = 0; i < path->world.n_targets; i++)
+			path->tables.targets[i].ends = 0;
+	}
+}
+
+static void no_flow_ends_because_its_target_gets_no_new_ones(void **state)
+{
+	static const enum sl_target_state states[] = {SL_TARGET_IDLE, SL_TARGET_REMOVED};
+	struct path *path = *state;
+	struct packet packet;
+
+	for (int i = 0; i < 4; i++) {
 		bool v6 = i & 1;
 		struct packet_spec spec = world_packet(&path->world, v6, SL_TCP, WORLD_SNAT, 1,
 						       (uint16_t)(5000 + i)), answer;
@@ -358,14 +389,9 @@ static void the_sweep_ends_flows_of_a_target_that_is_gone_and_no_others(void **s
 
 		world_set_target(&path->world, target, states[i / 2]);
 		path_sweep(path);
-		if (states[i / 2] == SL_TARGET_GONE) {
-			assert_int_equal(path->n_records, ended + 1);
-			assert_int_equal(path->records[ended].reason, SL_CLOSE_TARGET_GONE);
-		} else {
-			assert_int_equal(path->n_records, ended);
-			path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
-			assert_int_equal(world_flow(&path->world, &spec), flow);
-		}
+		assert_int_equal(path->n_records, ended);
+		path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
+		assert_int_equal(world_flow(&path->world, &spec), flow);
 		world_set_target(&path->world, target, SL_TARGET_ACTIVE);
 	}
 }
@@ -471,8 +497,9 @@ int main(void)
 		PATH_TEST(a_new_syn_on_a_closed_flow_begins_a_new_one),
 		PATH_TEST(a_syn_on_a_live_flow_changes_nothing),
 		PATH_TEST(a_repeated_syn_finds_its_flow_though_its_target_gets_no_new_ones),
-		PATH_TEST(a_flow_of_a_target_that_is_gone_ends_and_a_syn_finds_another_target),
-		PATH_TEST(the_sweep_ends_flows_of_a_target_that_is_gone_and_no_others),
+		PATH_TEST(a_flow_that_its_target_ends_begins_anew_at_another_target),
+		PATH_TEST(only_the_client_moves_a_udp_flow_that_its_target_ends),
+		PATH_TEST(no_flow_ends_because_its_target_gets_no_new_ones),
 		PATH_TEST(a_record_tells_all_of_a_flow),
 		PATH_TEST(a_record_that_finds_no_room_is_counted),
 		PATH_TEST(a_flow_is_ended_once),
