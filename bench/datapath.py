@@ -17,7 +17,8 @@ BELOW_LRU = (65536, 1048576)
 
 
 def main():
-    run = subprocess.run([results.ROOT / "build/bench/bench_datapath", *sys.argv[1:]],
+    rounds = ["--rounds", "1"] if results.is_quick() else []
+    run = subprocess.run([results.ROOT / "build/bench/bench_datapath", *rounds, *sys.argv[1:]],
                          stdout=subprocess.PIPE, text=True, check=False)
     if run.returncode != 0:
         sys.exit(run.returncode)

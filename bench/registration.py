@@ -25,7 +25,7 @@ import rig as rigs  # noqa: E402
 from sluice import Sluice  # noqa: E402
 
 PREFIX = "sluice-bench"
-ROUNDS = 5
+ROUNDS = 1 if results.is_quick() else 5
 ONE_CALLS = 200        # of one target, a round
 MANY_CALLS = 20        # of 1,000 targets, a round
 MANY = 1000            # also the most a group takes
