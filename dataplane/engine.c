@@ -188,6 +188,15 @@ static int add_fd(int epoll_fd, int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
+static void flow_ended(void *context, const struct sl_flow_record *record)
+{
+	struct engine *engine = context;
+	struct engine_flow flow = engine_flow_of(record, engine_now_ns());
+
+	if (engine->events.flow_ended != NULL)
+		engine->events.flow_ended(engine->events.context, &flow);
+}
+
 static int open_poll(struct engine *engine)
 {
 	struct itimerspec period = {{TIDY_PERIOD_S, 0}, {TIDY_PERIOD_S, 0}};
@@ -201,6 +210,8 @@ static int open_poll(struct engine *engine)
 	r = add_fd(engine->epoll_fd, engine->timer_fd);
 	if (r == 0)
 		r = add_fd(engine->epoll_fd, engine->ops->records_fd(engine->backend));
+	if (r == 0)
+		r = add_fd(engine->epoll_fd, termination_fd(engine->termination));
 	if (r == 0 && engine->next_hops != NULL)
 		r = add_fd(engine->epoll_fd, next_hops_fd(engine->next_hops));
 	return r;
@@ -291,9 +302,14 @@ int engine_open(const struct engine_config *config, const struct engine_events *
 	engine->ops = config->kind == ENGINE_XDP ? &backend_xdp : &backend_memory;
 	r = engine->ops->open(config, &engine->backend, &engine->tables, &engine->taken_over, error);
 	if (r == 0)
+		engine->tables.cpu = engine->tables.config->cpus - 1;
+	if (r == 0)
 		r = open_network(engine, error);
 	if (r == 0)
 		r = open_model(engine, error);
+	if (r == 0)
+		r = termination_open(&engine->tables, flow_ended, engine, has_packets(engine),
+				     &engine->termination);
 	if (r == 0)
 		r = open_poll(engine);
 	if (r < 0) {
@@ -316,6 +332,7 @@ void engine_close(struct engine *engine)
 		close(engine->epoll_fd);
 	if (engine->timer_fd >= 0)
 		close(engine->timer_fd);
+	termination_close(engine->termination);
 	listeners_close(engine->listeners);
 	groups_close(engine->groups);
 	vip_table_close(engine->vip_table);
@@ -365,15 +382,6 @@ int engine_poll_fd(const struct engine *engine)
 	return engine->epoll_fd;
 }
 
-static void flow_ended(void *context, const struct sl_flow_record *record)
-{
-	struct engine *engine = context;
-	struct engine_flow flow = engine_flow_of(record, engine_now_ns());
-
-	if (engine->events.flow_ended != NULL)
-		engine->events.flow_ended(engine->events.context, &flow);
-}
-
 static void changed(void *context, const char *what)
 {
 	struct engine *engine = context;
@@ -389,6 +397,8 @@ void engine_process(struct engine *engine)
 	engine->ops->records(engine->backend, flow_ended, engine);
 	if (engine->next_hops != NULL && next_hops_process(engine->next_hops) != 0)
 		changed(engine, "netlink failed; next hops are read again");
+	if (termination_step(engine->termination, now_ns) != 0)
+		changed(engine, "flows were ended, but not all RSTs could be sent");
 	if (read(engine->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return;
 	ports_refresh(&engine->ports, changed, engine);
@@ -513,6 +523,8 @@ int engine_commit(struct engine *engine)
 	groups_let_go(engine->groups, now_ns);
 	if (groups != 0) /* now that there is more room */
 		groups = groups_commit(engine->groups, now_ns);
+	if (groups_take_ending(engine->groups))
+		termination_begin(engine->termination, now_ns);
 	return groups != 0 ? groups : listeners;
 }
 

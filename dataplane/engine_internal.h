@@ -7,6 +7,7 @@
 #include "groups.h"
 #include "listeners.h"
 #include "next_hops.h"
+#include "termination.h"
 #include "vip_table.h"
 
 struct engine_vip_entry {
@@ -29,6 +30,7 @@ struct engine {
 	struct next_hops *next_hops; /* NULL without packets */
 	struct engine_vip_entry *vips;
 	size_t n_vips, room_vips;
+	struct termination *termination;
 	int epoll_fd, timer_fd;
 };
 

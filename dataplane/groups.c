@@ -349,6 +349,12 @@ static uint8_t flows_that_end(const struct target *target)
 	}
 }
 
+static void write_ends(struct groups *groups, struct sl_target *record, uint8_t ends)
+{
+	groups->ending |= (ends & ~record->ends & SL_ENDS_TCP) != 0;
+	SL_WRITE(record->ends, ends);
+}
+
 /* Behind the swap of the tables: no new flow reaches them any more. */
 static void targets_write(struct groups *groups, struct group *group, uint64_t now_ns)
 {
@@ -363,7 +369,7 @@ static void targets_write(struct groups *groups, struct group *group, uint64_t n
 		else
 			record->state = target->state == ENGINE_TARGET_ACTIVE ? SL_TARGET_ACTIVE :
 										SL_TARGET_IDLE;
-		SL_WRITE(record->ends, flows_that_end(target));
+		write_ends(groups, record, flows_that_end(target));
 		if (!target->removed)
 			continue;
 		HASH_DEL(group->targets, target);
@@ -408,6 +414,14 @@ int groups_commit(struct groups *groups, uint64_t now_ns)
 	}
 	groups->dirty = kept;
 	return r;
+}
+
+bool groups_take_ending(struct groups *groups)
+{
+	bool ending = groups->ending;
+
+	groups->ending = false;
+	return ending;
 }
 
 void groups_let_go(struct groups *groups, uint64_t now_ns)

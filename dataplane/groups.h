@@ -45,6 +45,10 @@ void groups_let_go(struct groups *groups, uint64_t now_ns);
 void groups_reconcile_begin(struct groups *groups);
 void groups_reconcile_end(struct groups *groups);
 
+/** Whether, since the last call, a target began to end its TCP flows; or did so when its table
+ *  was taken over. */
+bool groups_take_ending(struct groups *groups);
+
 /** Give numbers back that no flow names any more. Call about once a second. */
 void groups_tidy(struct groups *groups, uint64_t now_ns);
 

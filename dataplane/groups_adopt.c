@@ -84,6 +84,7 @@ static int target_adopt(struct groups *groups, uint16_t number, struct group *gr
 	target->number = number;
 	target->zones = record->zones;
 	target->state = state_of(record);
+	groups->ending |= (record->ends & SL_ENDS_TCP) != 0;
 	if (groups_address_hold(groups, target) != 0) {
 		free(target);
 		return -ENOMEM;

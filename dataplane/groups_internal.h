@@ -64,6 +64,7 @@ struct groups {
 	uint16_t *free_groups;
 	uint32_t n_free_groups;
 	uint32_t n_targets;
+	bool ending; /* a target began to end TCP flows: groups_take_ending() */
 };
 
 /* groups.c */

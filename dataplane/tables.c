@@ -145,7 +145,7 @@ int tables_plan(const struct engine_config *settings, uint32_t cpus, struct sl_c
 		.magic = SL_MAGIC,
 		.layout_version = SL_LAYOUT_VERSION,
 		.max_targets = settings->max_targets,
-		.cpus = cpus,
+		.cpus = cpus + 1,
 		.snat_port_min = settings->snat_port_min,
 		.snat_port_max = settings->snat_port_max,
 	};
@@ -203,7 +203,7 @@ int tables_check(const struct sl_config *found, const struct engine_config *sett
 		 "`sluicectl shutdown --detach` first: flows are lost",
 		 found->family[0].flows, found->family[1].flows, found->max_targets,
 		 found->snat_port_min, found->snat_port_max,
-		 found->maglev_chunks / maglev_chunks(found->max_targets, 1), found->cpus);
+		 found->maglev_chunks / maglev_chunks(found->max_targets, 1), found->cpus - 1);
 	return -EPROTO;
 }
 

@@ -54,6 +54,8 @@ uint32_t tables_records(enum table table, const struct sl_config *config);
  * Work out the config of new tables: sizes from the settings, seeds from the
  * kernel's random numbers.
  *
+ * @cpus  on which the packet path counts; control counts on one more
+ *
  * Returns 0, or -EINVAL with a sentence in @error that names the setting and
  * its range.
  */

@@ -344,7 +344,7 @@ struct sl_config {
 	__u32 vip_buckets;
 	__u32 max_vips;
 	__u32 maglev_chunks;
-	__u32 cpus;
+	__u32 cpus; /* that count: those of the packet path, and control as the last */
 	__u16 snat_port_min;
 	__u16 snat_port_max;
 	__u32 padding[12];
