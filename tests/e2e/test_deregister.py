@@ -46,19 +46,6 @@ def test_an_old_flow_outlives_its_targets_deregistration(rig, sluice):
             assert set(who_answers(rig, outlive.url(), 20)) == {"task2"}
 
 
-def test_connection_termination_resets_flows_when_the_delay_ends(rig, sluice):
-    attributes = {"deregistration_delay.connection_termination.enabled": "true",
-                  "deregistration_delay.timeout_seconds": "1"}
-    with sluice.service("end", rig.tasks[:1], attributes=attributes) as end:
-        with HttpConnection(rig, end.vip, end.port) as kept:
-            assert kept.get() == "task1"
-            end.deregister(rig.tasks[0])
-            assert kept.get() == "task1"  # still within the delay
-            wait_until(lambda: rig.tasks[0].v4 not in end.health(), "the delay is over")
-            with pytest.raises(ConnectionResetError):
-                kept.get()
-
-
 def test_registration_churn_under_load_fails_no_request(rig, sluice):
     """task1 stays; task2 and task3 come and go as fast as calls are answered."""
     attributes = {"deregistration_delay.timeout_seconds": "0"}
