@@ -310,6 +310,8 @@ int engine_open(const struct engine_config *config, const struct engine_events *
 	if (r == 0)
 		r = termination_open(&engine->tables, flow_ended, engine, has_packets(engine),
 				     &engine->termination);
+	if (r == 0 && engine->taken_over)
+		termination_begin(engine->termination, engine_now_ns());
 	if (r == 0)
 		r = open_poll(engine);
 	if (r < 0) {

@@ -12,11 +12,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RETRIES 4 /* of a flow that a packet changed while it was ended */
+#define RETRIES 4   /* of a flow that a packet changed while it was ended */
+#define SUSPECTS 64 /* a processor owns one flow at a time: of a killed process there are few */
 
 union line { /* of either family */
 	struct sl_flow_line line;
 	unsigned char bytes[SL_LINE_BYTES_V6];
+};
+
+struct suspect { /* a flow that may be nobody's */
+	uint32_t number, control;
+	bool v6;
 };
 
 struct termination {
@@ -28,7 +34,9 @@ struct termination {
 	uint64_t left;		 /* flows that the walk has not looked at */
 	uint64_t late_ns;	 /* when to walk once more; 0: never */
 	int refused;		 /* of the running walk: the first error of sending */
-	unsigned int n_ended;	 /* in this step */
+	struct suspect suspects[SUSPECTS]; /* of the running walk, until the late one */
+	unsigned int n_suspects;
+	unsigned int n_ended; /* in this step */
 	unsigned int n_resets, n_sent;
 	struct reset resets[2 * TERMINATION_ENDS];
 };
@@ -113,6 +121,44 @@ static bool is_to_end(const struct sl_target *target, uint8_t protocol)
 	return target->state == SL_TARGET_REMOVED && (target->ends & SL_ENDS_UDP);
 }
 
+/* --- flows that are nobody's ----------------------------------------------- */
+
+static void suspect(struct termination *termination, bool v6, uint32_t number, uint32_t control)
+{
+	if (termination->late_ns != 0 && termination->n_suspects < SUSPECTS)
+		termination->suspects[termination->n_suspects++] =
+			(struct suspect){number, control, v6};
+}
+
+/*
+ * Do what is left of sl_flow_end(), or undo what was done of making a flow. Either has the
+ * lines' versions for a log: the target's line dies right before the flow is counted.
+ */
+static void remove_nobodys(struct termination *termination, const struct suspect *s)
+{
+	struct sl_tables *t = &termination->tables;
+	struct sl_flow_line *client = sl_line(t, s->v6, 2 * s->number);
+	struct sl_flow_line *target = sl_line(t, s->v6, 2 * s->number + 1);
+	uint16_t dead = client->version | 1;
+	bool counted = target->version == dead;
+
+	if (SL_READ(client->control) != s->control)
+		return;
+	sl_line_unlink(t, s->v6, client, 2 * s->number, dead);
+	sl_line_unlink(t, s->v6, target, 2 * s->number + 1, dead);
+	if (SL_CONTROL_STATE(s->control) == SL_FLOW_ENDING && !counted) {
+		if (!sl_state_is_closed(SL_CONTROL_FLAGS(s->control)))
+			sl_count_ended(t, client, 1);
+		sl_count_freed(t, client);
+		SL_FETCH_ADD(&sl_pool(t, s->v6)->records_lost, 1);
+	}
+	SL_WRITE(client->control, SL_CONTROL(dead, 0, SL_FLOW_FREE));
+	SL_ORDER();
+	sl_pool_give(t, s->v6, s->number);
+}
+
+/* --- walking --------------------------------------------------------------- */
+
 /* Look at a flow, and end it if that is its target's will. Returns false when a packet changed
  * it meanwhile. */
 static bool look_at(struct termination *termination, bool v6, uint32_t number)
@@ -124,6 +170,8 @@ static bool look_at(struct termination *termination, bool v6, uint32_t number)
 	const struct sl_target *peer;
 	union line lines[2];
 
+	if (state == SL_FLOW_NEW || state == SL_FLOW_ENDING)
+		suspect(termination, v6, number, control);
 	if (!sl_state_is_live(state) || sl_state_is_closed(state))
 		return true;
 	SL_ORDER();
@@ -182,6 +230,9 @@ int termination_step(struct termination *termination, uint64_t now_ns)
 	int refused;
 
 	if (termination->late_ns != 0 && now_ns >= termination->late_ns) {
+		for (; termination->n_suspects > 0; termination->n_suspects--)
+			remove_nobodys(termination,
+				       &termination->suspects[termination->n_suspects - 1]);
 		walk(termination);
 		termination->late_ns = 0;
 	}
@@ -207,6 +258,7 @@ int termination_step(struct termination *termination, uint64_t now_ns)
 void termination_begin(struct termination *termination, uint64_t now_ns)
 {
 	walk(termination);
+	termination->n_suspects = 0;
 	termination->late_ns = now_ns + TERMINATION_LATE_NS;
 }
 

@@ -12,6 +12,10 @@
  * A packet that chose its target before a change was visible makes its flow
  * behind the walk's back, so each walk is followed by a late one.
  *
+ * The walks also find what a process left half-made or half-removed when it was
+ * killed, of this thread or of a poll-mode worker: a flow in whose making nothing
+ * moves from one walk to the late one is nobody's, and is removed.
+ *
  * One thread. Time is CLOCK_MONOTONIC in ns, passed in by the caller.
  */
 #ifndef SLUICE_TERMINATION_H
@@ -43,7 +47,8 @@ void termination_close(struct termination *termination); /* NULL is fine */
 /** Readable while termination_step() has something to do. */
 int termination_fd(const struct termination *termination);
 
-/** A target began to end its flows: walk the whole table from here on. */
+/** A target began to end its flows, or tables were taken over: walk the whole table from here
+ *  on. */
 void termination_begin(struct termination *termination, uint64_t now_ns);
 
 /**

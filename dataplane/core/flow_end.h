@@ -179,7 +179,8 @@ SL_INLINE int sl_flow_end_family(sl_tables_t t, bool v6, __u32 flow, __u32 contr
 	/* or two processors could both move "ending" to "ending" and give the number back twice */
 	if (!sl_state_is_live(SL_CONTROL_STATE(control)) ||
 	    SL_CAS(&client->control, control,
-		   SL_CONTROL(SL_CONTROL_VERSION(control), 0, SL_FLOW_ENDING)) != control)
+		   SL_CONTROL(SL_CONTROL_VERSION(control), SL_CONTROL_STATE(control),
+			      SL_FLOW_ENDING)) != control)
 		return 0;
 	sl_line_unlink(t, v6, client, 2 * flow, dead);
 	sl_line_unlink(t, v6, target, 2 * flow + 1, dead);

@@ -91,7 +91,7 @@ enum sl_flow_state {
 	SL_FLOW_LINGERING,   /* FIN both ways */
 	SL_FLOW_RESET,	     /* RST seen */
 	SL_FLOW_UDP,
-	SL_FLOW_ENDING, /* being removed, owned by one processor */
+	SL_FLOW_ENDING, /* being removed, owned by one processor; the state before is in the flags */
 };
 
 /* control word of a flow: one CAS moves the state of exactly this flow */

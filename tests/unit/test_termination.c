@@ -326,6 +326,85 @@ static void a_step_ends_no_more_flows_than_its_bound(void **state)
 	assert_int_equal(resets(walk), 2 * flows);
 }
 
+static uint64_t freed(const struct walk *walk, uint16_t target)
+{
+	const struct sl_tables *t = &walk->path.tables;
+	uint64_t n = 0;
+
+	for (uint32_t cpu = 0; cpu < t->config->cpus; cpu++)
+		n += t->target_counts[cpu * t->config->max_targets + target].freed_flows;
+	return n;
+}
+
+/* How far somebody came with a flow when he was killed. */
+static void abandon(struct walk *walk, bool v6, uint32_t flow, uint32_t state, int lines_dead)
+{
+	struct sl_tables *t = &walk->path.tables;
+
+	for (int i = 0; i < 2; i++) {
+		struct sl_flow_line *line = sl_line(t, v6, 2 * flow + (uint32_t)i);
+		struct sl_flow_key key;
+
+		if (i == 0)
+			line->control = SL_CONTROL(SL_CONTROL_VERSION(line->control),
+						   SL_CONTROL_STATE(line->control), state);
+		sl_line_key(line, v6, &key);
+		if (i < lines_dead)
+			sl_line_unlink(t, v6, line, 2 * flow + (uint32_t)i, line->version | 1);
+	}
+}
+
+static void what_a_killed_process_left_half_done_is_removed(void **state)
+{
+	struct walk *walk = *state;
+	struct path *path = &walk->path;
+
+	for (int i = 0; i < 12; i++) {
+		bool v6 = i & 1;
+		int lines_dead = i / 2 % 3;
+		uint32_t left_as = i < 6 ? SL_FLOW_ENDING : SL_FLOW_NEW;
+		struct packet_spec answer, spec = world_packet(&path->world, v6, SL_TCP, WORLD_SNAT,
+							       1, (uint16_t)(5000 + i));
+		uint32_t flow = path_establish(path, &spec, WORLD_TARGET_SIDE, &answer);
+		uint16_t target = target_of(walk, &spec);
+		uint64_t before = freed(walk, target);
+
+		abandon(walk, v6, flow, left_as, lines_dead);
+		termination_begin(walk->termination, path->tables.now_ns);
+		walk_on(walk);
+		assert_int_equal(world_state(&path->world, v6, flow), left_as);
+		path->tables.now_ns += TERMINATION_LATE_NS;
+		assert_int_equal(termination_step(walk->termination, path->tables.now_ns), 0);
+		assert_int_equal(world_state(&path->world, v6, flow), SL_FLOW_FREE);
+		assert_null(world_flaw(&path->world, v6));
+		/* both lines dead: the next thing that was done, counting, may have been done */
+		assert_int_equal(freed(walk, target) - before,
+				 left_as == SL_FLOW_ENDING && lines_dead < 2);
+		walk_on(walk);
+	}
+}
+
+static void what_somebody_still_works_at_is_left_alone(void **state)
+{
+	struct walk *walk = *state;
+	struct path *path = &walk->path;
+	struct packet_spec answer, spec = world_packet(&path->world, false, SL_TCP, WORLD_SNAT, 1,
+						       5000);
+	uint32_t flow = path_establish(path, &spec, WORLD_TARGET_SIDE, &answer);
+	struct sl_flow_line *line = sl_line(&path->tables, false, 2 * flow);
+	uint32_t was = line->control;
+	struct packet packet;
+
+	line->control = SL_CONTROL(SL_CONTROL_VERSION(was), 0, SL_FLOW_NEW);
+	termination_begin(walk->termination, path->tables.now_ns);
+	walk_on(walk);
+	line->control = was; /* it was made meanwhile */
+	path->tables.now_ns += TERMINATION_LATE_NS;
+	assert_int_equal(termination_step(walk->termination, path->tables.now_ns), 0);
+	path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
+	assert_int_equal(world_flow(&path->world, &spec), flow);
+}
+
 int main(void)
 {
 #define WALK_TEST(f) cmocka_unit_test_setup_teardown(f, walk_setup, walk_teardown)
@@ -337,6 +416,8 @@ int main(void)
 		WALK_TEST(a_target_that_recovers_keeps_its_flows),
 		WALK_TEST(a_flow_made_behind_the_walks_back_ends_with_the_late_one),
 		WALK_TEST(a_step_ends_no_more_flows_than_its_bound),
+		WALK_TEST(what_a_killed_process_left_half_done_is_removed),
+		WALK_TEST(what_somebody_still_works_at_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
