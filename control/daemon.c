@@ -36,7 +36,7 @@ struct daemon {
 	uv_poll_t engine_poll;
 	uv_signal_t signals[2];
 	bool has_handles;
-	uint64_t ended[ENGINE_CLOSE_COUNT]; /* flows, by reason */
+	uint64_t ended[ENGINE_CLOSE_ENDED]; /* flows, by reason */
 	struct rpc_client *stop_client;	    /* called Shutdown; may have gone */
 	bool stop_asked, detach, detached;
 };
@@ -272,7 +272,7 @@ static void flow_ended(void *context, const struct engine_flow *flow)
 {
 	struct daemon *daemon = context;
 
-	if (flow->reason < ENGINE_CLOSE_COUNT)
+	if (flow->reason < ENGINE_CLOSE_ENDED)
 		daemon->ended[flow->reason]++;
 }
 

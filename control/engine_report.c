@@ -41,12 +41,12 @@ fail:
 	return NULL;
 }
 
-static json_t *report_ended(const uint64_t ended[ENGINE_CLOSE_COUNT])
+static json_t *report_ended(const uint64_t ended[ENGINE_CLOSE_ENDED])
 {
 	json_t *counts = json_object();
 	unsigned int i;
 
-	for (i = 0; i < ENGINE_CLOSE_COUNT; i++) {
+	for (i = 0; i < ENGINE_CLOSE_ENDED; i++) {
 		if (json_object_set_new(counts, engine_close_reason_name(i),
 					json_integer((json_int_t)ended[i])) < 0)
 			goto fail;
@@ -57,21 +57,21 @@ fail:
 	return NULL;
 }
 
-json_t *engine_report(const struct engine *engine, const uint64_t ended[ENGINE_CLOSE_COUNT])
+json_t *engine_report(const struct engine *engine, const uint64_t ended[ENGINE_CLOSE_ENDED])
 {
 	struct engine_info info;
 
 	engine_describe(engine, &info);
 	/* a part that is NULL makes the whole NULL, and the other parts are let go */
 	return json_pack(
-		"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+		"{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"Kind", info.kind, "LayoutVersion", (json_int_t)info.layout_version, "TakenOver",
 		(int)info.taken_over, "Flows", (json_int_t)info.flows, "MaxFlows",
 		(json_int_t)info.max_flows, "FlowsIpv6", (json_int_t)info.flows_ipv6,
 		"MaxFlowsIpv6", (json_int_t)info.max_flows_ipv6, "Targets",
 		(json_int_t)info.targets, "MaxTargets", (json_int_t)info.max_targets, "Listeners",
 		(json_int_t)info.listeners, "TargetGroups", (json_int_t)info.groups,
-		"FlowRecordsLost", (json_int_t)info.flow_records_lost, "Interfaces",
-		report_interfaces(&info), "Drops", report_drops(engine), "FlowsEnded",
-		report_ended(ended));
+		"FlowRecordsLost", (json_int_t)info.flow_records_lost, "RefusalsUnrecorded",
+		(json_int_t)info.refusals_unrecorded, "Interfaces", report_interfaces(&info),
+		"Drops", report_drops(engine), "FlowsEnded", report_ended(ended));
 }

@@ -4,7 +4,7 @@
  *
  * {"Kind", "LayoutVersion", "TakenOver", "Flows", "MaxFlows", "FlowsIpv6",
  * "MaxFlowsIpv6", "Targets", "MaxTargets", "Listeners", "TargetGroups",
- * "FlowRecordsLost", "Interfaces": [{"Name", "Mode", "Up"}], "Drops":
+ * "FlowRecordsLost", "RefusalsUnrecorded", "Interfaces": [{"Name", "Mode", "Up"}], "Drops":
  * [{"Reason", "Text", "Packets"}], "FlowsEnded": {"fin": count, …}}
  */
 #ifndef SLUICE_ENGINE_REPORT_H
@@ -21,6 +21,6 @@
  *
  * Returns a new reference, NULL when out of memory.
  */
-json_t *engine_report(const struct engine *engine, const uint64_t ended[ENGINE_CLOSE_COUNT]);
+json_t *engine_report(const struct engine *engine, const uint64_t ended[ENGINE_CLOSE_ENDED]);
 
 #endif

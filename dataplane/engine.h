@@ -71,28 +71,35 @@ enum engine_close_reason { /* how a flow ended; the texts are those of the acces
 	ENGINE_CLOSE_EVICTED,	/* gave way to a new flow in a full table */
 	ENGINE_CLOSE_RST_LB_UNHEALTHY, /* its target failed (UDP: the flow moved) */
 	ENGINE_CLOSE_RST_LB_DEREG,     /* its target left */
+	ENGINE_CLOSE_ENDED,	       /* above: a flow ended; from here on: it was refused */
+	ENGINE_CLOSE_NO_TARGET = ENGINE_CLOSE_ENDED,
+	ENGINE_CLOSE_PORT_ALLOC, /* no SNAT port or address */
+	ENGINE_CLOSE_TABLE_FULL,
 	ENGINE_CLOSE_COUNT,
 };
 
 /** The close reason's name, as "fin" or "rst_client"; "unknown" when out of range. */
 const char *engine_close_reason_name(enum engine_close_reason reason);
 
-struct engine_flow { /* a live flow, or the record of an ended one */
+struct engine_flow { /* a live flow, or the record of an ended or refused one */
 	struct in6_addr client, vip, nat, target; /* nat: what the target sees as source */
 	uint16_t client_port, vip_port, nat_port, target_port;
 	uint8_t protocol;	/* IPPROTO_TCP or IPPROTO_UDP */
 	const char *state;	/* "half-open", "established", "closing", "lingering", "udp" */
-	enum engine_close_reason reason; /* ended flows only */
+	enum engine_close_reason reason; /* not of live flows */
 	uint64_t listener_id, group_id;
 	uint64_t client_bytes, client_packets; /* from the client, IP headers included */
 	uint64_t target_bytes, target_packets; /* from the target */
 	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; end_ns of a live flow: last packet */
+	unsigned int zone;	   /* of the VIP */
+	bool fail_open;		   /* begun while its group failed open */
 	uint32_t connect_us;	/* SYN to the target's SYN-ACK; 0 when there was none */
 };
 
 struct engine_events {
 	void *context;
-	/** A flow ended. The record is valid only during the call. */
+	/** A flow ended, or was refused: then it has no nat, no target, and maybe no group_id.
+	 *  The record is valid only during the call. */
 	void (*flow_ended)(void *context, const struct engine_flow *flow);
 	/** Something an operator wants to know happened, e.g. "interface eth0 is down". */
 	void (*changed)(void *context, const char *what);
@@ -268,6 +275,7 @@ struct engine_info {
 	uint32_t max_flows, max_flows_ipv6, flows, flows_ipv6; /* flows: live and lingering */
 	uint32_t max_targets, targets, listeners, groups;
 	uint64_t flow_records_lost; /* ends that found the ring buffer full */
+	uint64_t refusals_unrecorded; /* refused flows above the limit of their records */
 	struct {
 		char name[IF_NAMESIZE];
 		const char *mode; /* "native", "generic" */

@@ -17,13 +17,16 @@ const char *engine_close_reason_name(enum engine_close_reason reason)
 		[ENGINE_CLOSE_EVICTED] = "evicted",
 		[ENGINE_CLOSE_RST_LB_UNHEALTHY] = "rst_lb_unhealthy",
 		[ENGINE_CLOSE_RST_LB_DEREG] = "rst_lb_dereg",
+		[ENGINE_CLOSE_NO_TARGET] = "no_target",
+		[ENGINE_CLOSE_PORT_ALLOC] = "port_alloc",
+		[ENGINE_CLOSE_TABLE_FULL] = "table_full",
 	};
 
 	return (unsigned int)reason < ENGINE_CLOSE_COUNT ? names[reason] : "unknown";
 }
 
 _Static_assert((int)SL_CLOSE_COUNT == (int)ENGINE_CLOSE_COUNT &&
-		       (int)SL_CLOSE_RST_LB_DEREG == (int)ENGINE_CLOSE_RST_LB_DEREG,
+		       (int)SL_CLOSE_NO_TARGET == (int)ENGINE_CLOSE_NO_TARGET,
 	       "the packet path and control name the same reasons");
 
 static const char *state_name(const struct sl_flow_record *record)
@@ -33,7 +36,7 @@ static const char *state_name(const struct sl_flow_record *record)
 	case SL_FLOW_ANSWERED:
 		return "half-open";
 	case SL_FLOW_ESTABLISHED:
-		return record->reserved != 0 ? "closing" : "established";
+		return record->closing ? "closing" : "established";
 	case SL_FLOW_UDP:
 		return "udp";
 	default:
@@ -69,6 +72,8 @@ struct engine_flow engine_flow_of(const struct sl_flow_record *record, uint64_t 
 		/* ticks are coarser than the start: a flow does not end before it began */
 		.end_ns = end_ns > record->start_ns ? end_ns : record->start_ns,
 		.connect_us = record->connect_us,
+		.zone = record->zone,
+		.fail_open = record->fail_open,
 	};
 }
 
@@ -125,6 +130,8 @@ void engine_describe(const struct engine *engine, struct engine_info *ret_info)
 	};
 	uint64_t flows4, flows6;
 
+	for (uint32_t cpu = 0; cpu < config->cpus; cpu++)
+		info.refusals_unrecorded += engine->tables.cpu_counts[cpu].refusals_unrecorded;
 	groups_count(engine->groups, &info.groups, &info.targets);
 	listeners_count(engine->listeners, &info.listeners, &flows4, &flows6);
 	info.flows = (uint32_t)flows4;
@@ -162,14 +169,13 @@ static bool read_flow(struct sl_tables *tables, bool v6, uint32_t number,
 {
 	const struct sl_flow_line *client = sl_line(tables, v6, 2 * number);
 	const struct sl_flow_line *target = sl_line(tables, v6, 2 * number + 1);
-	__u32 control = SL_READ(client->control), flags = SL_CONTROL_FLAGS(control);
+	__u32 control = SL_READ(client->control);
 	__u32 state = SL_CONTROL_STATE(control);
 
 	if (state <= SL_FLOW_NEW || state >= SL_FLOW_ENDING)
 		return false;
 	SL_ORDER();
 	sl_record_fill(tables, v6, record, client, target, sl_cold(tables, v6, number), control);
-	record->reserved = (flags & (SL_FLAG_CLIENT_FIN | SL_FLAG_TARGET_FIN)) != 0;
 	return sl_line_unchanged(client, SL_CONTROL_VERSION(control));
 }
 

@@ -22,6 +22,7 @@ struct sl_create {
 	__be32 isn; /* TCP's initial sequence number; 0 for UDP */
 	__u8 drop; /* out: enum sl_drop */
 	__u16 port;
+	__u16 group; /* out: chosen; SL_NONE: not yet */
 	__u8 client_mac[SL_MAC_BYTES] __attribute__((aligned(2)));
 	__u16 listener;
 	__u32 zone;
@@ -302,10 +303,12 @@ SL_INLINE __u32 sl_flow_create_family(sl_tables_t t, bool v6)
 	c = &scratch->create;
 	search = &scratch->search;
 	c->drop = SL_DROP_NO_TARGET;
+	c->group = SL_NONE;
 	listener = sl_listener(t, c->listener);
 	if (listener == NULL)
 		return 0;
 	choice = sl_select(t, v6, listener, c->zone, &c->key, c->isn);
+	c->group = choice.group;
 	target = sl_target(t, choice.target);
 	if (choice.target == SL_NONE || target == NULL)
 		return 0;

@@ -155,6 +155,9 @@ SL_INLINE void sl_record_fill(sl_tables_t t, bool v6, struct sl_flow_record *r,
 	r->protocol = client->protocol;
 	r->state = (__u8)SL_CONTROL_STATE(control);
 	r->reason = 0;
+	r->zone = cold->zone;
+	r->fail_open = cold->fail_open;
+	r->closing = (SL_CONTROL_FLAGS(control) & (SL_FLAG_CLIENT_FIN | SL_FLAG_TARGET_FIN)) != 0;
 	r->reserved = 0;
 }
 
@@ -191,6 +194,9 @@ SL_INLINE int sl_flow_end_family(sl_tables_t t, bool v6, __u32 flow, __u32 contr
 	if (record != NULL) {
 		sl_record_fill(t, v6, record, client, target, cold, control);
 		record->reason = reason;
+		/* time or we close it now; its peers did so with their last packet */
+		if (!sl_state_is_closed(SL_CONTROL_STATE(control)))
+			record->end_ticks = sl_now_ticks(t);
 		sl_record_close(t, record);
 	} else {
 		SL_FETCH_ADD(&pool->records_lost, 1);

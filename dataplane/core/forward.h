@@ -16,6 +16,7 @@
 #include "flow_create.h"
 #include "fragment.h"
 #include "icmp.h"
+#include "refusal.h"
 #include "reply.h"
 #include "track.h"
 
@@ -34,32 +35,6 @@ enum sl_need {
 	SL_NEED_TIME_EXCEEDED,
 	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
 };
-
-/** Count a refused flow and say what its sender gets. */
-SL_INLINE int sl_refused(sl_tables_t t)
-{
-	const struct sl_scratch *scratch = sl_scratch(t);
-	struct sl_listener_counters *listener;
-	const struct sl_create *c;
-
-	if (scratch == NULL)
-		return SL_DROP;
-	c = &scratch->create;
-	listener = sl_count_listener(t, c->listener);
-	if (listener != NULL) {
-		if (c->drop == SL_DROP_PORT_ALLOCATION || c->drop == SL_DROP_NO_SNAT_ADDRESS)
-			listener->port_allocation_errors++;
-		else if (c->drop != SL_DROP_RACE)
-			listener->rejected_flows[sl_l4_of(c->key.protocol)]++;
-	}
-	sl_count_drop(t, c->drop);
-	/* nobody is there to answer: tell the client at once */
-	if (c->key.protocol != SL_TCP || c->drop != SL_DROP_NO_TARGET)
-		return SL_DROP;
-	if (listener != NULL)
-		listener->elb_resets++;
-	return SL_NEED_RST;
-}
 
 /** A packet without a flow: whose is it? Returns SL_PASS, SL_NEED_RST or SL_NEED_CREATE. */
 SL_INLINE int sl_miss_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
@@ -324,7 +299,7 @@ SL_INLINE int sl_begin(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u3
 		return verdict;
 	line = (__u32)(v6 ? sl_flow_create6(t) : sl_flow_create4(t));
 	if (line == 0)
-		return sl_refused(t);
+		return sl_refused(t, v6) ? SL_NEED_RST : SL_DROP;
 	return v6 ? sl_forward6(t, frame, l3, port, line) : sl_forward4(t, frame, l3, port, line);
 }
 

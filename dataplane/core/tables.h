@@ -16,7 +16,7 @@
 
 #include "packet.h"
 
-#define SL_LAYOUT_VERSION 2u
+#define SL_LAYOUT_VERSION 3u
 
 #define SL_BUCKET_SLOTS 15
 #define SL_MAX_GROUPS 4096    /* target groups */
@@ -323,7 +323,10 @@ struct sl_cpu_counters {
 	__u64 drops[SL_DROP_COUNT];
 	__u64 reply_tick;   /* when the tokens were last filled up */
 	__u64 reply_tokens; /* ICMP errors this CPU may still send in that tick */
-	__u64 padding[(SL_DROP_COUNT + 2 + 7) / 8 * 8 - SL_DROP_COUNT - 2];
+	__u64 refusal_tick;   /* the same for records of refused flows */
+	__u64 refusal_tokens;
+	__u64 refusals_unrecorded;
+	__u64 padding[(SL_DROP_COUNT + 5 + 7) / 8 * 8 - SL_DROP_COUNT - 5];
 };
 
 /* --- what never changes while the tables live ---------------------------- */
@@ -352,7 +355,10 @@ struct sl_config {
 
 #define SL_MAGIC 0x53756c31u /* "Sul1" */
 
-/* A flow that ended, for user space. Numbers are those of the tables. */
+/*
+ * A flow that ended, or was refused, for user space. Numbers are those of the
+ * tables. A refused flow has no nat, no target and no packets, and maybe no group.
+ */
 struct sl_flow_record {
 	__be32 client[4], vip[4], nat[4], target[4];
 	__be16 client_port, vip_port, nat_port, target_port;
@@ -365,7 +371,10 @@ struct sl_flow_record {
 	__u8 protocol;
 	__u8 reason; /* enum sl_close_reason */
 	__u8 state;  /* enum sl_flow_state before the end */
-	__u32 reserved;
+	__u8 zone;
+	__u8 fail_open; /* chosen while its group failed open */
+	__u8 closing;	/* live flows: a FIN was seen */
+	__u8 reserved;
 };
 
 enum sl_close_reason { /* order of enum engine_close_reason (engine.h) */
@@ -377,6 +386,9 @@ enum sl_close_reason { /* order of enum engine_close_reason (engine.h) */
 	SL_CLOSE_EVICTED,
 	SL_CLOSE_RST_LB_UNHEALTHY,
 	SL_CLOSE_RST_LB_DEREG,
+	SL_CLOSE_NO_TARGET, /* from here on: refused, never a flow */
+	SL_CLOSE_PORT_ALLOC,
+	SL_CLOSE_TABLE_FULL,
 	SL_CLOSE_COUNT,
 };
 

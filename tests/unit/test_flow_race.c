@@ -39,6 +39,8 @@ static void count_end(void *context, const struct sl_flow_record *record)
 {
 	struct worker *w = context;
 
+	if (record->reason >= SL_CLOSE_NO_TARGET && record->reason < SL_CLOSE_COUNT)
+		return; /* the table was full */
 	w->ended++;
 	/* no packet may be counted yet: the other processor may find the target gone first */
 	if (record->reason >= SL_CLOSE_COUNT ||

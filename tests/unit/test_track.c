@@ -406,7 +406,6 @@ static void a_record_tells_all_of_a_flow(void **state)
 						       5000), answer;
 		uint64_t start_ns = path->tables.now_ns;
 		const struct sl_flow_record *r = &path->records[v6];
-		uint32_t last;
 
 		path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &from_client);
 		answer = world_answer(&from_client);
@@ -414,7 +413,6 @@ static void a_record_tells_all_of_a_flow(void **state)
 		answer.payload = 300;
 		path_sends(path, &answer, WORLD_TARGET_SIDE, WORLD_CLIENT_SIDE, &from_target);
 		path_sends(path, &answer, WORLD_TARGET_SIDE, WORLD_CLIENT_SIDE, &packet);
-		last = sl_now_ticks(&path->tables);
 		wait_ticks(path, SL_TICKS_OF_MS(120000) + 7);
 		path_sweep(path);
 		assert_int_equal(path->n_records, v6 + 1);
@@ -431,7 +429,7 @@ static void a_record_tells_all_of_a_flow(void **state)
 		assert_int_equal(r->target_packets, 2);
 		assert_int_equal(r->target_bytes, 2 * (from_target.length - 14));
 		assert_int_equal(r->start_ns, start_ns);
-		assert_int_equal(r->end_ticks, last);
+		assert_int_equal(r->end_ticks, sl_now_ticks(&path->tables));
 		assert_int_equal(r->listener_id, 1000 + path->world.listener[v6][WORLD_SNAT]);
 		assert_int_equal(r->group_id, 2000 + path->world.group[v6][WORLD_SNAT]);
 		assert_int_equal(r->family, v6 ? 6 : 4);
