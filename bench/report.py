@@ -19,6 +19,8 @@ THROUGHPUT = r"(?P<series>\w+?)_(?P<category>new_connections|keepalive|udp)"
 PLOTS = [
     Plot("datapath", "datapath", "XDP program: cost of a packet", "ns", "ns_per_packet",
          r"(?P<series>\w+?)_(?P<x>\d+)", "flows", "x"),
+    Plot("packets", "packets", "Small packets that arrive, by how many are offered", "Mpps",
+         "arrived_mpps", r"(?P<series>\w+?)_offered_(?P<x>\d+)", "packets offered a second", "x"),
     Plot("throughput", "requests", "Requests a second", "1/s", "per_second", THROUGHPUT),
     Plot("throughput", "latency", "Latency, 99th percentile", "ms", "latency_ms_p99", THROUGHPUT),
     Plot("throughput", "cpu", "CPU time of the whole machine for a request", "µs",

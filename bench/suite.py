@@ -17,7 +17,7 @@ import report
 import results
 
 # in the order in which they run; those that want an idle machine first
-NAMES = ["datapath", "registration", "throughput"]
+NAMES = ["datapath", "packets", "registration", "throughput"]
 
 
 def run(name):
