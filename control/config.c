@@ -21,8 +21,9 @@
 #define FLOWS_MAX 8388608
 #define TARGETS_MAX 65535
 #define CLIENTS_MAX 65536
-#define SNAT_PORT_MIN 1024
-#define SNAT_PORT_MAX 65535
+#define PORT_MIN 1024 /* below, ports are those of servers, and only root binds to them */
+#define PORT_MAX 65535
+#define SNAT_PORT_MAX_DEFAULT 61439
 
 struct reader {
 	const char *name; /* of the file */
@@ -182,10 +183,10 @@ static int read_choice(struct reader *reader, const struct field *field, json_t 
 	return fail(reader, "must be one of %s", list);
 }
 
-static int read_snat_ports(struct reader *reader, const struct field *field, json_t *value,
-			   void *base)
+/* First and last port of a range, into two uint16_t in a row. */
+static int read_ports(struct reader *reader, const struct field *field, json_t *value, void *base)
 {
-	struct config *config = base;
+	uint16_t *into = (void *)((char *)base + field->offset);
 	uint32_t ports[2];
 	size_t i, len;
 	int r;
@@ -201,8 +202,8 @@ static int read_snat_ports(struct reader *reader, const struct field *field, jso
 	}
 	if (ports[0] > ports[1])
 		return fail(reader, "the first port must not be above the last");
-	config->engine.snat_port_min = (uint16_t)ports[0];
-	config->engine.snat_port_max = (uint16_t)ports[1];
+	into[0] = (uint16_t)ports[0];
+	into[1] = (uint16_t)ports[1];
 	return 0;
 }
 
@@ -276,8 +277,8 @@ static bool is_account(const char *text)
 	return strspn(text, "0123456789") == 12;
 }
 
-/* Group names as shadow-utils makes them; "" stands for root alone. */
-static bool is_group(const char *text)
+/* Of a user or a group, as shadow-utils makes them; for a group, "" stands for root alone. */
+static bool is_owner(const char *text)
 {
 	return text[0] != '-' && only_of(text, "-_.");
 }
@@ -339,6 +340,9 @@ static int read_interface(struct reader *reader, const char *text, unsigned int 
 #define CHOICE(key_, member, choices_) \
 	{ .key = key_, .read = read_choice, .offset = offsetof(struct config, member), \
 	  .choices = choices_ }
+#define PORTS(key_, member_of_first) \
+	{ .key = key_, .read = read_ports, .offset = offsetof(struct config, member_of_first), \
+	  .min = PORT_MIN, .max = PORT_MAX }
 #define SECTION(key_, fields_) { .key = key_, .read = read_section, .fields = fields_ }
 #define LIST(key_, entry_, member, min_, max_, required_) \
 	{ .key = key_, .read = read_list, .read_entry = entry_, \
@@ -406,10 +410,15 @@ static const char *const attach_modes[] = {
 	[ENGINE_ATTACH_GENERIC + 1] = NULL,
 };
 _Static_assert(sizeof(enum engine_kind) == sizeof(unsigned int), "read_choice() writes both");
+_Static_assert(offsetof(struct config, engine.snat_port_max) ==
+			       offsetof(struct config, engine.snat_port_min) + sizeof(uint16_t) &&
+		       offsetof(struct config, health_port_max) ==
+			       offsetof(struct config, health_port_min) + sizeof(uint16_t),
+	       "read_ports() writes them in a row");
 
 static const struct field socket_fields[] = {
 	TEXT("path", struct config, socket_path, 1, is_path, PATH_ALLOWED, false),
-	TEXT("group", struct config, socket_group, 0, is_group, "the name of a group", false),
+	TEXT("group", struct config, socket_group, 0, is_owner, "the name of a group", false),
 	{.key = NULL},
 };
 static const struct field store_fields[] = {
@@ -423,12 +432,17 @@ static const struct field engine_fields[] = {
 	NUMBER("max_flows", engine.max_flows, FLOWS_MIN, FLOWS_MAX),
 	NUMBER("max_flows_ipv6", engine.max_flows_ipv6, FLOWS_MIN, FLOWS_MAX),
 	NUMBER("max_targets", engine.max_targets, 1, TARGETS_MAX),
-	{.key = "snat_ports", .read = read_snat_ports, .min = SNAT_PORT_MIN, .max = SNAT_PORT_MAX},
+	PORTS("snat_ports", engine.snat_port_min),
 	{.key = "interfaces",
 	 .read = read_list,
 	 .read_entry = read_interface,
 	 .offset = offsetof(struct config, engine),
 	 .max = ENGINE_MAX_INTERFACES},
+	{.key = NULL},
+};
+static const struct field health_fields[] = {
+	TEXT("user", struct config, health_user, 1, is_owner, "the name of a user", false),
+	PORTS("source_ports", health_port_min),
 	{.key = NULL},
 };
 static const struct field config_fields[] = {
@@ -439,6 +453,7 @@ static const struct field config_fields[] = {
 	SECTION("store", store_fields),
 	NUMBER("max_clients", max_clients, 1, CLIENTS_MAX),
 	SECTION("engine", engine_fields),
+	SECTION("health", health_fields),
 	{.key = "zones", .read = read_zones, .min = 1, .max = ENGINE_MAX_ZONES, .required = true},
 	{.key = NULL},
 };
@@ -457,9 +472,12 @@ static void set_defaults(struct config *config)
 	config->engine.max_flows = 1048576;
 	config->engine.max_flows_ipv6 = 262144;
 	config->engine.max_targets = TARGETS_MAX;
-	config->engine.snat_port_min = SNAT_PORT_MIN;
-	config->engine.snat_port_max = SNAT_PORT_MAX;
+	config->engine.snat_port_min = PORT_MIN;
+	config->engine.snat_port_max = SNAT_PORT_MAX_DEFAULT;
 	config->engine.pin_dir = config->pin_dir;
+	snprintf(config->health_user, sizeof(config->health_user), "sluice-health");
+	config->health_port_min = SNAT_PORT_MAX_DEFAULT + 1;
+	config->health_port_max = PORT_MAX;
 }
 
 /* What the engine must know of the zones. */

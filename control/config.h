@@ -37,6 +37,9 @@ struct config {
 	char store_path[4096];		  /* "/var/lib/sluice/sluice.db" */
 	char pin_dir[4096];		  /* "/sys/fs/bpf/sluice" */
 	unsigned int max_clients;	  /* connections to the control socket */
+	char health_user[CONFIG_NAME_MAX]; /* whom sluice-health runs as; see there */
+	uint16_t health_port_min;	  /* source ports of probes; none is SNAT's */
+	uint16_t health_port_max;
 	struct config_zone zones[ENGINE_MAX_ZONES];
 	unsigned int n_zones;
 	struct engine_config engine; /* filled from "engine" and from the zones; its pin_dir points to ours */

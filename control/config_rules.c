@@ -139,11 +139,25 @@ static int check_zone(struct rules *rules, unsigned int z)
 	return r;
 }
 
+/* A probe from a port of SNAT's would meet the flow that has it towards the same target. */
+static int check_probe_ports(struct rules *rules)
+{
+	const struct config *config = rules->config;
+
+	snprintf(rules->path, sizeof(rules->path), "health.source_ports");
+	if (config->health_port_min <= config->engine.snat_port_max &&
+	    config->health_port_max >= config->engine.snat_port_min)
+		return fail(rules, "%u to %u overlaps engine.snat_ports, %u to %u",
+			    config->health_port_min, config->health_port_max,
+			    config->engine.snat_port_min, config->engine.snat_port_max);
+	return 0;
+}
+
 int config_rules_check(const struct config *config, char error[CONFIG_ERROR_MAX])
 {
 	struct rules rules = {.config = config, .error = error};
 	unsigned int z;
-	int r = 0;
+	int r = check_probe_ports(&rules);
 
 	for (z = 0; r == 0 && z < config->n_zones; z++)
 		r = check_zone(&rules, z);

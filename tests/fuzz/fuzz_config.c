@@ -45,6 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		config->engine.n_interfaces <= ENGINE_MAX_INTERFACES);
 	require(config->engine.snat_port_min >= 1024 &&
 		config->engine.snat_port_min <= config->engine.snat_port_max);
+	require(config->health_port_max < config->engine.snat_port_min ||
+		config->health_port_min > config->engine.snat_port_max);
 	require(config->socket_path[0] == '/' && config->store_path[0] == '/');
 	for (z = 0; z < config->n_zones; z++)
 		check_zone(config, z);

@@ -24,6 +24,7 @@ static const char whole[] =
 	" \"engine\": {\"kind\": \"memory\", \"attach\": \"generic\", \"pin_dir\": \"/tmp/pins\",\n"
 	"  \"max_flows\": 1024, \"max_flows_ipv6\": 8388608, \"max_targets\": 1,\n"
 	"  \"snat_ports\": [2000, 2000], \"interfaces\": [\"eth9\", \"eth1\"]},\n"
+	" \"health\": {\"user\": \"probe\", \"source_ports\": [1024, 1999]},\n"
 	" \"zones\": [\n"
 	"  {\"name\": \"rig-1a\", \"subnet_id\": \"subnet-x\", \"interface\": \"eth0\",\n"
 	"   \"vip_pool\": [\"10.0.0.16/28\", \"fd00::100/120\"],\n"
@@ -63,6 +64,9 @@ static void reads_every_key(void **state)
 	assert_int_equal(c->engine.max_targets, 1);
 	assert_int_equal(c->engine.snat_port_min, 2000);
 	assert_int_equal(c->engine.snat_port_max, 2000);
+	assert_string_equal(c->health_user, "probe");
+	assert_int_equal(c->health_port_min, 1024);
+	assert_int_equal(c->health_port_max, 1999);
 	assert_int_equal(c->n_zones, 2);
 	assert_string_equal(c->zones[0].name, "rig-1a");
 	assert_string_equal(c->zones[0].subnet_id, "subnet-x");
@@ -114,7 +118,10 @@ static void has_defaults_for_all_but_the_zones(void **state)
 	assert_int_equal(c->engine.max_flows_ipv6, 262144);
 	assert_int_equal(c->engine.max_targets, 65535);
 	assert_int_equal(c->engine.snat_port_min, 1024);
-	assert_int_equal(c->engine.snat_port_max, 65535);
+	assert_int_equal(c->engine.snat_port_max, 61439);
+	assert_string_equal(c->health_user, "sluice-health");
+	assert_int_equal(c->health_port_min, 61440);
+	assert_int_equal(c->health_port_max, 65535);
 	config_free(c);
 }
 
@@ -124,6 +131,7 @@ struct bad {
 };
 
 #define ENGINE(body) "{\"engine\": {" body "}, " ZONES "}"
+#define HEALTH(body) "{\"health\": {" body "}, " ZONES "}"
 #define MORE_ZONE(body) "{\"zones\": [{" ZONE ", " body "}]}"
 #define SECOND(body)                                                    \
 	"{\"zones\": [{" ZONE ", \"snat\": [\"10.0.1.2\"], \"cidrs\": " \
@@ -169,6 +177,13 @@ static const struct bad bad[] = {
 	{ENGINE("\"snat_ports\": [1024, 65536]"), "engine.snat_ports[1]: must be"},
 	{ENGINE("\"snat_ports\": [2001, 2000]"), "engine.snat_ports: the first port"},
 	{ENGINE("\"snat_ports\": [2000]"), "engine.snat_ports: must be a list of two"},
+	{ENGINE("\"snat_ports\": [1024, 61440]"),
+	 "health.source_ports: 61440 to 65535 overlaps engine.snat_ports, 1024 to 61440"},
+	{HEALTH("\"source_ports\": [61439, 61441]"), "health.source_ports: 61439 to 61441 overl"},
+	{HEALTH("\"source_ports\": [1023, 1100]"), "health.source_ports[0]: must be"},
+	{HEALTH("\"source_ports\": [61440, 65536]"), "health.source_ports[1]: must be"},
+	{HEALTH("\"user\": \"\""), "health.user: must have 1 to 63 characters"},
+	{HEALTH("\"user\": \"a b\""), "health.user: 'a b' must be the name of a user"},
 	/* texts */
 	{"{\"account_id\": \"12345678901\", " ZONES "}", "account_id: must have 12 to 12 char"},
 	{"{\"account_id\": \"12345678901x\", " ZONES "}",
