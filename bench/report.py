@@ -21,6 +21,8 @@ PLOTS = [
          r"(?P<series>\w+?)_(?P<x>\d+)", "flows", "x"),
     Plot("packets", "packets", "Small packets that arrive, by how many are offered", "Mpps",
          "arrived_mpps", r"(?P<series>\w+?)_offered_(?P<x>\d+)", "packets offered a second", "x"),
+    Plot("disruption", "remapped", "Hash space that changes its target when one is added", "%",
+         "remapped_percent", r"added_(?P<series>\w+?)_(?P<x>\d+)", "targets", "xy"),
     Plot("throughput", "requests", "Requests a second", "1/s", "per_second", THROUGHPUT),
     Plot("throughput", "latency", "Latency, 99th percentile", "ms", "latency_ms_p99", THROUGHPUT),
     Plot("throughput", "cpu", "CPU time of the whole machine for a request", "µs",

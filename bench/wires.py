@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sends SYNs from a rig's client, and sees on the targets' wires which of them came where."""
+import select
+import socket
+import struct
+import time
+
+ARRIVAL_S = 5
+ETH_P_IP = 0x0800
+PROTO_TCP = 6
+SYN, ACK = 0x02, 0x10
+FLOW_PORTS = 60000
+FIRST_SOURCE = 0x0a4d0003  # 10.77.0.3
+SCATTER = 2654435761       # odd: a sequence number of 32 bits for each flow, and none twice
+
+
+class Wires:
+    def __init__(self, rig, vip, port=80):
+        self.vip, self.port = socket.inet_aton(vip), port
+        self.flows = 0
+        self.client = self._open(rig, "client")
+        self.targets = {self._open(rig, task.name): task.v4 for task in rig.tasks}
+        self.macs = b"".join(
+            bytes.fromhex(rig.exec(short, "ip", "-o", "link", "show", "dev", device)
+                          .stdout.split("link/ether ")[1].split()[0].replace(":", ""))
+            for short, device in (("lb", rig.interfaces[0]), ("client", "eth0")))
+
+    @staticmethod
+    def _open(rig, short):
+        with rig.inside(short):
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        made.bind(("eth0", 0))
+        made.setblocking(False)
+        return made
+
+    def _syn(self, flow):
+        """The flow is told by its sequence number. The checksum is wrong: no target answers."""
+        source = struct.pack("!I", FIRST_SOURCE + flow // FLOW_PORTS % 100)
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0x4000, 64, PROTO_TCP, 0, source,
+                         self.vip)
+        total = sum(struct.unpack("!10H", ip))
+        total = (total & 0xffff) + (total >> 16)
+        total = (total & 0xffff) + (total >> 16)
+        tcp = struct.pack("!HHIIBBHHH", 1024 + flow % FLOW_PORTS, self.port,
+                          flow * SCATTER & 0xffffffff, 0, 0x50, SYN, 1024, 0, 0)
+        return (self.macs + b"\x08\x00" + ip[:10] + struct.pack("!H", ~total & 0xffff) + ip[12:]
+                + tcp)
+
+    def _drain(self):
+        """(sequence number, (target address, port)) of each SYN that has arrived."""
+        for wire, address in self.targets.items():
+            while True:
+                try:
+                    frame, origin = wire.recvfrom(128)
+                except BlockingIOError:
+                    break
+                if (origin[2] != socket.PACKET_OUTGOING and frame[23] == PROTO_TCP
+                        and frame[47] & (SYN | ACK) == SYN):
+                    sequence = int.from_bytes(frame[38:42], "big")
+                    yield sequence, (address, int.from_bytes(frame[36:38], "big"))
+
+    def new(self, count):
+        """Numbers of so many flows that never were."""
+        self.flows += count
+        return range(self.flows - count, self.flows)
+
+    def where(self, flows):
+        """Send a SYN of each flow; {flow: (target address, port) it arrived at}."""
+        flow_of = {flow * SCATTER & 0xffffffff: flow for flow in flows}
+        seen = {}
+        for flow in flows:
+            self.client.send(self._syn(flow))
+        deadline = time.monotonic() + ARRIVAL_S
+        while len(seen) < len(flow_of):
+            for sequence, target in self._drain():
+                if sequence in flow_of:  # others are health checks
+                    seen[flow_of[sequence]] = target
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{len(flow_of)} SYNs sent, {len(seen)} arrived")
+            select.select(list(self.targets), [], [], 0.01)
+        return seen
+
+    def share(self, count):
+        """Send SYNs of so many new flows: how many of them (address, port) got."""
+        seen = {}
+        for target in self.where(self.new(count)).values():
+            seen[target] = seen.get(target, 0) + 1
+        return seen
