@@ -249,7 +249,9 @@ static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *daemon = handle->data;
 
-	log_info("stopping on signal %d: forwarding goes on", number);
+	log_info("stopping on signal %d: forwarding %s", number,
+		 daemon->config->engine.kind == ENGINE_DPDK ? "pauses until the next start"
+							    : "goes on");
 	rpc_stop(daemon->rpc);
 }
 

@@ -87,12 +87,17 @@ static int parse_length(const char *text, unsigned int max, unsigned int *ret_le
 	return 0;
 }
 
-int address_prefix_parse(const char *text, struct address_prefix *ret_prefix)
+/* How many bits of a struct in6_addr stand before an address of this one's family. */
+static unsigned int bits_before(const struct in6_addr *address)
+{
+	return address_is_v4(address) ? V6_BITS - V4_BITS : 0;
+}
+
+int address_prefix_of_interface(const char *text, struct address_prefix *ret_prefix)
 {
 	const char *slash = strchr(text, '/');
 	struct address_prefix prefix;
 	char copy[ADDRESS_TEXT_MAX];
-	unsigned int skip;
 	int r;
 
 	if (slash == NULL || (size_t)(slash - text) >= sizeof(copy))
@@ -102,11 +107,22 @@ int address_prefix_parse(const char *text, struct address_prefix *ret_prefix)
 	r = address_parse(copy, &prefix.address);
 	if (r < 0)
 		return r;
-	skip = address_is_v4(&prefix.address) ? V6_BITS - V4_BITS : 0;
-	r = parse_length(slash + 1, V6_BITS - skip, &prefix.length);
+	r = parse_length(slash + 1, V6_BITS - bits_before(&prefix.address), &prefix.length);
 	if (r < 0)
 		return r;
-	for (unsigned int bit = skip + prefix.length; bit < V6_BITS; bit++) {
+	*ret_prefix = prefix;
+	return 0;
+}
+
+int address_prefix_parse(const char *text, struct address_prefix *ret_prefix)
+{
+	struct address_prefix prefix;
+	int r;
+
+	r = address_prefix_of_interface(text, &prefix);
+	if (r < 0)
+		return r;
+	for (unsigned int bit = bits_before(&prefix.address) + prefix.length; bit < V6_BITS; bit++) {
 		if ((prefix.address.s6_addr[bit / 8] & (0x80 >> bit % 8)) != 0)
 			return -EINVAL;
 	}
@@ -116,11 +132,8 @@ int address_prefix_parse(const char *text, struct address_prefix *ret_prefix)
 
 bool address_prefix_contains(const struct address_prefix *prefix, const struct in6_addr *address)
 {
-	unsigned int skip = 0;
-
 	if (address_is_v4(&prefix->address) != address_is_v4(address))
 		return false;
-	if (address_is_v4(address))
-		skip = V6_BITS - V4_BITS;
-	return bits_equal(prefix->address.s6_addr, address->s6_addr, skip + prefix->length);
+	return bits_equal(prefix->address.s6_addr, address->s6_addr,
+			  bits_before(address) + prefix->length);
 }

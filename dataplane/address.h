@@ -41,6 +41,12 @@ struct address_prefix {
 };
 
 /**
+ * Read "10.0.0.1/24" or "fd00::1/64": the address of an interface and the
+ * length of its network's prefix. Returns 0, or -EINVAL.
+ */
+int address_prefix_of_interface(const char *text, struct address_prefix *ret_prefix);
+
+/**
  * Read "10.0.0.0/24" or "fd00::/64". Bits behind the prefix must be zero.
  *
  * Returns 0, or -EINVAL.

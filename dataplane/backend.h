@@ -35,11 +35,16 @@ struct backend_ops {
 			void (*flow_ended)(void *context, const struct sl_flow_record *record),
 			void *context);
 
-	/** How packets of a port are taken in: "native", "generic". */
+	/** How packets of a port are taken in: "native", "generic", a driver's name. */
 	const char *(*mode)(const struct backend *backend, const struct port *port);
+
+	/** Wait until every packet that was on its way when this was called is through: what it
+	 *  could see of the tables no packet sees any more. NULL: after a time of grace. */
+	void (*wait_for_readers)(struct backend *backend);
 };
 
 extern const struct backend_ops backend_memory;
 extern const struct backend_ops backend_xdp;
+extern const struct backend_ops backend_dpdk;
 
 #endif

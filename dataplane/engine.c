@@ -286,6 +286,12 @@ static void undo(struct engine *engine)
 		engine_detach(engine, error); /* what went wrong before is the news */
 }
 
+static const struct backend_ops *const backends[] = {
+	[ENGINE_MEMORY] = &backend_memory,
+	[ENGINE_XDP] = &backend_xdp,
+	[ENGINE_DPDK] = &backend_dpdk,
+};
+
 int engine_open(const struct engine_config *config, const struct engine_events *events,
 		struct engine **ret_engine, char error[ENGINE_ERROR_MAX])
 {
@@ -299,8 +305,8 @@ int engine_open(const struct engine_config *config, const struct engine_events *
 	engine->config = *config;
 	engine->events = *events;
 	engine->epoll_fd = engine->timer_fd = -1;
-	engine->ops = config->kind == ENGINE_XDP ? &backend_xdp : &backend_memory;
-	r = engine->ops->open(config, &engine->backend, &engine->tables, &engine->taken_over, error);
+	engine->ops = backends[config->kind];
+	r = engine->ops->open(&engine->config, &engine->backend, &engine->tables, &engine->taken_over, error);
 	if (r == 0)
 		engine->tables.cpu = engine->tables.config->cpus - 1;
 	if (r == 0)
@@ -367,7 +373,7 @@ int engine_detach(struct engine *engine, char error[ENGINE_ERROR_MAX])
 			int r = interface_remove_address(snat_interface(engine, z, &z->snat[i]),
 							 &z->snat[i]);
 
-			if (r < 0 && r != -EADDRNOTAVAIL && first == 0) {
+			if (r < 0 && r != -EADDRNOTAVAIL && r != -ENODEV && first == 0) {
 				snprintf(error, ENGINE_ERROR_MAX, "SNAT addresses of %s: %s",
 					 z->interface, strerror(-r));
 				first = r;
@@ -404,6 +410,8 @@ void engine_process(struct engine *engine)
 	if (read(engine->timer_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return;
 	ports_refresh(&engine->ports, changed, engine);
+	if (engine->ops->wait_for_readers != NULL) /* before numbers and memory are used again */
+		engine->ops->wait_for_readers(engine->backend);
 	groups_tidy(engine->groups, now_ns);
 	listeners_tidy(engine->listeners, now_ns);
 }
@@ -475,7 +483,7 @@ int engine_vip_remove(struct engine *engine, const struct engine_vip *vip)
 					     &vip->address);
 	vip_table_release(engine->vip_table, &vip->address);
 	*entry = engine->vips[--engine->n_vips];
-	return r == -EADDRNOTAVAIL ? 0 : r;
+	return r == -EADDRNOTAVAIL || r == -ENODEV ? 0 : r;
 }
 
 int engine_group_put(struct engine *engine, uint64_t group_id, const struct engine_group *group)

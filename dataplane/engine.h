@@ -30,6 +30,12 @@
 #define ENGINE_MAX_SNAT 16	   /* SNAT addresses of one zone, both families together */
 #define ENGINE_MAX_WEIGHTED 5	   /* target groups of one listener */
 #define ENGINE_MAX_VIPS 16	   /* VIPs of one listener: two families in each zone */
+#define ENGINE_MAX_WORKERS 32
+#define ENGINE_MAX_PORT_ADDRESSES 8
+#define ENGINE_DEVICE_MAX 128 /* bytes of a device's name and arguments, with the NUL */
+#define ENGINE_DIR_MAX 256
+#define ENGINE_MAX_EAL 16
+#define ENGINE_EAL_MAX 128
 #define ENGINE_MAX_GROUP_TARGETS 1000 /* targets in one group, draining ones not counted */
 
 struct engine;
@@ -37,6 +43,7 @@ struct engine;
 enum engine_kind {
 	ENGINE_MEMORY, /* tables only, no packets: unit tests, sluiced --check */
 	ENGINE_XDP,
+	ENGINE_DPDK,
 };
 
 enum engine_attach { ENGINE_ATTACH_AUTO, ENGINE_ATTACH_NATIVE, ENGINE_ATTACH_GENERIC };
@@ -47,10 +54,42 @@ struct engine_zone {
 	unsigned int n_snat;
 };
 
+enum engine_hugepages { ENGINE_HUGEPAGES_AUTO, ENGINE_HUGEPAGES_ON, ENGINE_HUGEPAGES_OFF };
+
+enum engine_idle { /* what a worker does that finds no packets */
+	ENGINE_IDLE_AUTO,      /* sleep where all devices are virtual, else poll */
+	ENGINE_IDLE_POLL,      /* ask again at once: the lowest latency, one whole core */
+	ENGINE_IDLE_SLEEP,     /* sleep for a while, ever longer up to 250 us */
+	ENGINE_IDLE_INTERRUPT, /* sleep until the device interrupts */
+};
+
+struct engine_dpdk_port {
+	char device[ENGINE_DEVICE_MAX]; /* PCI address, or virtual device with its arguments */
+	char interface[IF_NAMESIZE];	/* the tap by which the kernel sees the port */
+	struct address_prefix addresses[ENGINE_MAX_PORT_ADDRESSES]; /* added to the tap */
+	unsigned int n_addresses;
+	uint32_t mtu; /* of IP packets, 1,280 to 9,000 */
+};
+
+struct engine_dpdk {
+	struct engine_dpdk_port ports[ENGINE_MAX_INTERFACES];
+	unsigned int n_ports;
+	uint32_t workers[ENGINE_MAX_WORKERS]; /* CPU of each; none: the last this process may use */
+	unsigned int n_workers;
+	enum engine_hugepages hugepages;
+	enum engine_idle idle;
+	uint32_t memory_mib;   /* for packets; 0: what the ports need */
+	uint32_t kernel_pps;   /* packets a second and port that the kernel is given, at most */
+	char table_dir[ENGINE_DIR_MAX]; /* where the tables' file lies: on a tmpfs or hugetlbfs */
+	char eal[ENGINE_MAX_EAL][ENGINE_EAL_MAX]; /* more arguments for DPDK */
+	unsigned int n_eal;
+};
+
 struct engine_config {
 	enum engine_kind kind;
 	enum engine_attach attach;
 	const char *pin_dir; /* below a bpffs; made if missing. ENGINE_XDP only */
+	struct engine_dpdk dpdk; /* ENGINE_DPDK only */
 	char interfaces[ENGINE_MAX_INTERFACES][IF_NAMESIZE];
 	unsigned int n_interfaces;
 	struct engine_zone zones[ENGINE_MAX_ZONES]; /* a zone is named by its place here */

@@ -90,11 +90,12 @@ int interface_describe(const char *name, struct interface *ret_interface)
 	return 0;
 }
 
-/* RTM_NEWADDR and RTM_DELADDR of an address with its full prefix. */
-static int change_address(const char *name, const struct in6_addr *address, uint16_t type,
-			  uint16_t flags)
+/* RTM_NEWADDR and RTM_DELADDR. @ours: an IPv6 address that serves, and is nobody's own. */
+static int change_address(const char *name, const struct address_prefix *prefix, bool ours,
+			  uint16_t type, uint16_t flags)
 {
 	struct ifa_cacheinfo lifetime = {.ifa_prefered = 0, .ifa_valid = FOREVER};
+	const struct in6_addr *address = &prefix->address;
 	unsigned int index = if_nametoindex(name);
 	struct netlink *netlink = NULL;
 	struct ifaddrmsg *message;
@@ -108,23 +109,31 @@ static int change_address(const char *name, const struct in6_addr *address, uint
 		return r;
 	header = netlink_begin(netlink, type, NLM_F_ACK | flags, sizeof(*message), &message);
 	message->ifa_family = netlink_family(address);
-	message->ifa_prefixlen = address_is_v4(address) ? 32 : 128;
+	message->ifa_prefixlen = (uint8_t)prefix->length;
 	message->ifa_scope = RT_SCOPE_UNIVERSE;
 	message->ifa_index = index;
 	netlink_put_address(header, IFA_LOCAL, address);
 	netlink_put_address(header, IFA_ADDRESS, address);
 	if (type == RTM_NEWADDR && !address_is_v4(address)) {
-		mnl_attr_put_u32(header, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
-		mnl_attr_put(header, IFA_CACHEINFO, sizeof(lifetime), &lifetime);
+		mnl_attr_put_u32(header, IFA_FLAGS,
+				 IFA_F_NODAD | (ours ? IFA_F_NOPREFIXROUTE : 0));
+		if (ours)
+			mnl_attr_put(header, IFA_CACHEINFO, sizeof(lifetime), &lifetime);
 	}
 	r = netlink_request(netlink, NULL, NULL);
 	netlink_close(netlink);
 	return r;
 }
 
+static struct address_prefix whole(const struct in6_addr *address)
+{
+	return (struct address_prefix){*address, address_is_v4(address) ? 32 : 128};
+}
+
 int interface_add_address(const char *name, const struct in6_addr *address, bool *ret_added)
 {
-	int r = change_address(name, address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct address_prefix prefix = whole(address);
+	int r = change_address(name, &prefix, true, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 
 	if (r < 0 && r != -EEXIST)
 		return r;
@@ -134,7 +143,16 @@ int interface_add_address(const char *name, const struct in6_addr *address, bool
 
 int interface_remove_address(const char *name, const struct in6_addr *address)
 {
-	return change_address(name, address, RTM_DELADDR, 0);
+	struct address_prefix prefix = whole(address);
+
+	return change_address(name, &prefix, true, RTM_DELADDR, 0);
+}
+
+int interface_assign(const char *name, const struct address_prefix *prefix)
+{
+	int r = change_address(name, prefix, false, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+
+	return r == -EEXIST ? 0 : r;
 }
 
 struct arp_frame {

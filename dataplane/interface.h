@@ -7,6 +7,8 @@
 #ifndef SLUICE_INTERFACE_H
 #define SLUICE_INTERFACE_H
 
+#include "address.h"
+
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -53,6 +55,15 @@ int interface_reaches(const char *name, const struct in6_addr *address, bool *re
 /** Take such an address away. Returns 0, -EADDRNOTAVAIL (it was not there), -ENODEV, -ENOMEM or
  *  what the kernel said. */
 int interface_remove_address(const char *name, const struct in6_addr *address);
+
+/**
+ * Give an interface an address of its own, with the route to the network around
+ * it. An IPv6 address needs no duplicate detection. It is no error when the
+ * interface has the address already.
+ *
+ * Returns 0, -ENODEV, -ENOMEM or what the kernel said.
+ */
+int interface_assign(const char *name, const struct address_prefix *prefix);
 
 /**
  * Tell the neighbours that @address is here now: they may know it at another

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define MAGLEV_ENTRIES_PER_TARGET 256 /* maglev.h: in each zone, at most; and twice while swapping */
 #define VIPS_BESIDE_TARGETS 16384u    /* listeners on their VIPs, VIPs and SNAT addresses */
@@ -220,6 +221,19 @@ void *tables_place(const struct sl_tables *tables, enum table table)
 static size_t table_bytes(enum table table, const struct sl_config *config)
 {
 	return specs[table].bytes * tables_records(table, config);
+}
+
+size_t tables_bind_block(struct sl_tables *tables, const struct sl_config *config, void *memory)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t offset = 0;
+
+	for (enum table table = 0; table < TABLE_COUNT; table++) {
+		if (memory != NULL)
+			tables_bind(tables, table, (char *)memory + offset);
+		offset += (table_bytes(table, config) + page - 1) / page * page;
+	}
+	return offset;
 }
 
 int tables_allocate(const struct sl_config *config, struct sl_tables *ret_tables)

@@ -78,6 +78,15 @@ void tables_bind(struct sl_tables *tables, enum table table, void *memory);
 void *tables_place(const struct sl_tables *tables, enum table table);
 
 /**
+ * Bind all tables to one block of memory, each at the start of a page.
+ *
+ * @memory  page-aligned; the config stands at its beginning. NULL: only count
+ *
+ * Returns how many bytes the block has.
+ */
+size_t tables_bind_block(struct sl_tables *tables, const struct sl_config *config, void *memory);
+
+/**
  * Make tables in plain memory, zeroed and with @config copied in.
  *
  * Returns 0 or -ENOMEM; tables_free() takes half-made ones, too.

@@ -194,7 +194,8 @@ static const struct bad bad[] = {
 	{"{\"socket\": {\"path\": \"/a/\"}, " ZONES "}", "socket.path: '/a/' must be an abs"},
 	{"{\"socket\": {\"group\": \"-x\"}, " ZONES "}", "socket.group: '-x' must be"},
 	{"{\"store\": {\"path\": \"\"}, " ZONES "}", "store.path: must have 1 to 4095 characters"},
-	{ENGINE("\"kind\": \"dpdk\""), "engine.kind: must be one of \"memory\", \"xdp\""},
+	{ENGINE("\"kind\": \"ebpf\""),
+	 "engine.kind: must be one of \"memory\", \"xdp\", \"dpdk\""},
 	{ENGINE("\"attach\": 1"),
 	 "engine.attach: must be one of \"auto\", \"native\", \"generic\""},
 	{ENGINE("\"interfaces\": [\"\"]"), "engine.interfaces[0]: '' must be the name"},
@@ -304,8 +305,8 @@ static void takes_sixteen_interfaces_and_no_more(void **state)
 	config_free(config);
 	snprintf(text, sizeof(text), "{\"engine\": {\"interfaces\": [%s,\"y\"]}, " ZONES "}", list);
 	assert_int_equal(config_parse("f", text, strlen(text), &config, error), -EINVAL);
-	assert_string_equal(error, "f: zones[0].interface: is one interface too many: zones and "
-				   "engine.interfaces may name 16");
+	assert_string_equal(error, "f: zones[0].interface: is one interface too many: zones, "
+				   "engine.interfaces and engine.dpdk.ports may name 16");
 }
 
 static void long_names_leave_room_for_the_error(void **state)

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "device.h"
+
+#include "eal.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DESCRIPTORS 1024     /* of a queue, where the device does not want others */
+#define MBUFS_PER_QUEUE 8192 /* in both directions' descriptors, bursts, caches and rings */
+#define MBUF_CACHE 256	     /* mbufs a worker keeps to itself */
+#define MBUF_OVERHEAD 320    /* struct rte_mbuf, its mempool header, and alignment */
+#define TAGS_BYTES (2 * RTE_VLAN_HLEN)
+#define RSS_WANTED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
+#define TX_OFFLOADS_WANTED RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE
+#define RX_OFFLOADS_WANTED RTE_ETH_RX_OFFLOAD_RSS_HASH
+
+bool device_is_virtual(const char *name)
+{
+	return !eal_is_pci(name);
+}
+
+/* --- memory --------------------------------------------------------------- */
+
+static uint32_t frame_room(const struct engine_dpdk *settings)
+{
+	uint32_t mtu = 0;
+
+	for (unsigned int i = 0; i < settings->n_ports; i++)
+		mtu = settings->ports[i].mtu > mtu ? settings->ports[i].mtu : mtu;
+	mtu += RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + TAGS_BYTES;
+	return RTE_PKTMBUF_HEADROOM + (mtu > RTE_MBUF_DEFAULT_DATAROOM ? RTE_ALIGN_CEIL(mtu, 128)
+								       : RTE_MBUF_DEFAULT_DATAROOM);
+}
+
+uint32_t device_memory_mib(const struct engine_dpdk *settings, unsigned int n_workers,
+			   uint32_t *ret_mbufs)
+{
+	uint64_t bytes = frame_room(settings) + MBUF_OVERHEAD;
+	uint64_t mbufs = (uint64_t)MBUFS_PER_QUEUE * settings->n_ports * n_workers;
+
+	if (settings->memory_mib != 0)
+		mbufs = ((uint64_t)settings->memory_mib << 20) / bytes;
+	*ret_mbufs = (uint32_t)mbufs;
+	return (uint32_t)((mbufs * bytes + (1 << 20) - 1) >> 20);
+}
+
+struct rte_mempool *device_pool(const struct engine_dpdk *settings, uint32_t mbufs)
+{
+	/* the service thread may be put aside by a worker in the middle of an operation:
+	 * "rts" lets others go on meanwhile */
+	return rte_pktmbuf_pool_create_by_ops("sluice", mbufs, MBUF_CACHE, 0,
+					      (uint16_t)frame_room(settings), SOCKET_ID_ANY,
+					      "ring_mt_rts");
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static int find(const struct engine_dpdk_port *settings, const char *what, uint16_t *ret_id,
+		char error[ENGINE_ERROR_MAX])
+{
+	struct rte_dev_iterator iterator;
+	uint16_t id;
+	int r = 0;
+
+	if (!eal_is_pci(settings->device)) /* those on the bus were found at the start */
+		r = rte_dev_probe(settings->device);
+	if (r == 0) {
+		RTE_ETH_FOREACH_MATCHING_DEV(id, settings->device, &iterator)
+		{
+			rte_eth_iterator_cleanup(&iterator);
+			*ret_id = id;
+			return 0;
+		}
+		r = -ENODEV;
+	}
+	snprintf(error, ENGINE_ERROR_MAX,
+		 "%s.device: DPDK finds no port '%.100s' (%s); its log above says more", what,
+		 settings->device, strerror(-r));
+	return -ENODEV;
+}
+
+static int check(const struct engine_dpdk_port *settings, const struct rte_eth_dev_info *info,
+		 const char *what, unsigned int n_queues, char error[ENGINE_ERROR_MAX])
+{
+	unsigned int queues = info->max_rx_queues < info->max_tx_queues ? info->max_rx_queues
+									: info->max_tx_queues;
+
+	if (queues < n_queues) {
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "%s.device '%.80s' has %u queues, and each of the %u workers needs one; "
+			 "name fewer workers%s",
+			 what, settings->device, queues, n_queues,
+			 device_is_virtual(settings->device)
+				 ? " or give the device more queues (af_xdp: queue_count=N)"
+				 : "");
+		return -EINVAL;
+	}
+	if (settings->mtu <= info->max_mtu)
+		return 0;
+	snprintf(error, ENGINE_ERROR_MAX, "%s.mtu is %u; the device '%.80s' allows at most %u",
+		 what, settings->mtu, settings->device, info->max_mtu);
+	return -EINVAL;
+}
+
+static int configure(struct device *device, const struct engine_dpdk_port *settings,
+		     const struct rte_eth_dev_info *info, bool interrupts)
+{
+	struct rte_eth_conf conf = {
+		.rxmode.mtu = settings->mtu,
+		.rxmode.offloads = info->rx_offload_capa & RX_OFFLOADS_WANTED,
+		.txmode.offloads = info->tx_offload_capa & TX_OFFLOADS_WANTED,
+		.intr_conf.rxq = interrupts,
+	};
+	uint64_t rss = info->flow_type_rss_offloads & RSS_WANTED;
+
+	if (device->queues > 1 && rss != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = rss;
+	} else {
+		conf.rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_RSS_HASH;
+	}
+	device->rx_offloads = conf.rxmode.offloads;
+	device->tx_offloads = conf.txmode.offloads;
+	return rte_eth_dev_configure(device->id, device->queues, device->queues, &conf);
+}
+
+static int set_queues_up(const struct device *device, struct rte_mempool *pool)
+{
+	int socket = rte_eth_dev_socket_id(device->id);
+	uint16_t received = DESCRIPTORS, sent = DESCRIPTORS;
+	int r = rte_eth_dev_adjust_nb_rx_tx_desc(device->id, &received, &sent);
+
+	for (uint16_t queue = 0; r == 0 && queue < device->queues; queue++) {
+		r = rte_eth_rx_queue_setup(device->id, queue, received, (unsigned int)socket, NULL,
+					   pool);
+		if (r == 0)
+			r = rte_eth_tx_queue_setup(device->id, queue, sent, (unsigned int)socket,
+						   NULL);
+	}
+	return r;
+}
+
+/* ND comes by multicast, to groups that the device is not told of. */
+static void accept_multicast(const struct device *device)
+{
+	if (rte_eth_allmulticast_enable(device->id) != 0)
+		rte_eth_promiscuous_enable(device->id); /* or neither: it filters nothing then */
+}
+
+int device_open(const struct engine_dpdk_port *settings, const char *what, unsigned int n_queues,
+		bool interrupts, struct rte_mempool *pool, struct device *ret_device,
+		char error[ENGINE_ERROR_MAX])
+{
+	struct device *device = ret_device;
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int r;
+
+	memset(device, 0, sizeof(*device));
+	device->id = DEVICE_NONE;
+	device->queues = (uint16_t)n_queues;
+	r = find(settings, what, &device->id, error);
+	if (r < 0)
+		return r;
+	r = rte_eth_dev_info_get(device->id, &info);
+	if (r == 0)
+		r = rte_eth_macaddr_get(device->id, &mac);
+	if (r < 0)
+		goto fail;
+	snprintf(device->driver, sizeof(device->driver), "%s", info.driver_name);
+	if (info.if_index == 0 || if_indextoname(info.if_index, device->kernel_name) == NULL)
+		device->kernel_name[0] = '\0';
+	memcpy(device->mac, mac.addr_bytes, sizeof(device->mac));
+	r = check(settings, &info, what, n_queues, error);
+	if (r < 0)
+		return r;
+	r = configure(device, settings, &info, interrupts);
+	if (r < 0 && interrupts) {
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "%s.device '%.80s': its driver %s has no receive interrupts; set "
+			 "engine.dpdk.idle to \"poll\" or \"sleep\"",
+			 what, settings->device, device->driver);
+		return -EINVAL;
+	}
+	if (r == 0)
+		r = set_queues_up(device, pool);
+	if (r == 0)
+		return 0;
+fail:
+	snprintf(error, ENGINE_ERROR_MAX, "%s.device '%.80s' cannot be configured: %s", what,
+		 settings->device, strerror(-r));
+	return r;
+}
+
+int device_start(struct device *device)
+{
+	int r = rte_eth_dev_start(device->id);
+
+	if (r < 0)
+		return r;
+	device->started = true;
+	accept_multicast(device);
+	return 0;
+}
+
+void device_close(struct device *device)
+{
+	if (device->id == DEVICE_NONE)
+		return;
+	if (device->started)
+		rte_eth_dev_stop(device->id);
+	rte_eth_dev_close(device->id);
+	device->id = DEVICE_NONE;
+	device->started = false;
+}
+
+/* --- what it tells -------------------------------------------------------- */
+
+static bool interface_runs(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+	bool runs;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	runs = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+	       (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+	if (fd >= 0)
+		close(fd);
+	return runs;
+}
+
+/* Drivers on top of an interface of the kernel do not see that it goes down. */
+bool device_link_is_up(const struct device *device)
+{
+	struct rte_eth_link link;
+
+	return rte_eth_link_get_nowait(device->id, &link) == 0 &&
+	       link.link_status == RTE_ETH_LINK_UP &&
+	       (device->kernel_name[0] == '\0' || interface_runs(device->kernel_name));
+}
+
+void device_offloads(const struct device *device, char *text, size_t room)
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (int bit = 0; bit < 64 && len < room; bit++) {
+		uint64_t one = 1ull << bit;
+
+		if (device->rx_offloads & one)
+			len += (size_t)snprintf(text + len, room - len, "%srx %s",
+						len != 0 ? ", " : "",
+						rte_eth_dev_rx_offload_name(one));
+		if (len < room && device->tx_offloads & one)
+			len += (size_t)snprintf(text + len, room - len, "%stx %s",
+						len != 0 ? ", " : "",
+						rte_eth_dev_tx_offload_name(one));
+	}
+	if (len == 0)
+		snprintf(text, room, "none");
+}
