@@ -13,6 +13,7 @@
 
 #include "flow_end.h"
 
+#define SL_TRACK_TRIES 4 /* of a state that other packets of the flow change at the same time */
 #define SL_TCP_STATE_FLAGS (SL_TCP_SYN | SL_TCP_FIN | SL_TCP_RST)
 
 /** The control word after a packet; @control itself when it changes nothing. */
@@ -45,17 +46,24 @@ SL_INLINE int sl_track_family(sl_tables_t t, bool v6, __u32 number, __u16 versio
 {
 	struct sl_flow_line *client = sl_line(t, v6, number & ~1u);
 	struct sl_flow_cold *cold = sl_cold(t, v6, number / 2);
-	__u32 control, next, before, after;
+	__u32 control, next = 0, before, after;
+	bool changed = false;
 
 	if (client == NULL || cold == NULL)
 		return 0;
-	control = SL_READ(client->control);
-	if (SL_CONTROL_VERSION(control) != version || SL_CONTROL_STATE(control) == SL_FLOW_ENDING)
-		return 0;
-	next = sl_track_next(control, !(number & 1), tcp_flags);
-	/* where another packet of the flow is faster, this one changes nothing:
-	 * its sender repeats a SYN or FIN, and idle time ends the rest */
-	if (next == control || SL_CAS(&client->control, control, next) != control)
+	/* both sides' FINs may come at once: whoever is slower must look again, or
+	 * the flow would stay established, and take the SYN of the client's next one */
+	for (int i = 0; i < SL_TRACK_TRIES && !changed; i++) {
+		control = SL_READ(client->control);
+		if (SL_CONTROL_VERSION(control) != version ||
+		    SL_CONTROL_STATE(control) == SL_FLOW_ENDING)
+			return 0;
+		next = sl_track_next(control, !(number & 1), tcp_flags);
+		if (next == control)
+			return 0;
+		changed = SL_CAS(&client->control, control, next) == control;
+	}
+	if (!changed)
 		return 0;
 	before = SL_CONTROL_STATE(control);
 	after = SL_CONTROL_STATE(next);

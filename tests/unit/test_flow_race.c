@@ -186,10 +186,78 @@ static void two_processors_leave_the_table_whole_and_no_packet_wrong(void **stat
 	free(workers);
 }
 
+#define CLOSINGS 2000  /* of each flow */
+#define CLOSED_FLOWS 4 /* few, so that both are at the same one time and again */
+
+struct closer {
+	pthread_t thread;
+	struct sl_tables tables;
+	uint32_t side; /* 1: the target's */
+	atomic_uint *arrived;
+	uint32_t open; /* flows that were still open when both had closed them */
+};
+
+/* Spins: a thread that sleeps comes too late to be at a flow at the same time. */
+static void meet(struct closer *c, uint32_t times)
+{
+	atomic_fetch_add(c->arrived, 1);
+	for (uint32_t i = 1; atomic_load(c->arrived) < 2 * times; i++)
+		if (i % 1024 == 0) /* the other one may wait for this processor */
+			sched_yield();
+}
+
+/* Close one side of every flow, again and again, in step with the other closer. */
+static void *close_all(void *context)
+{
+	struct closer *c = context;
+
+	for (uint32_t round = 0; round < CLOSINGS; round++) {
+		meet(c, 3 * round + 1);
+		for (uint32_t flow = 1; flow <= CLOSED_FLOWS; flow++)
+			sl_track(&c->tables, false, 2 * flow + c->side,
+				 sl_line(&c->tables, false, 2 * flow)->version,
+				 SL_TCP_FIN | SL_TCP_ACK);
+		meet(c, 3 * round + 2);
+		for (uint32_t flow = 1; flow <= CLOSED_FLOWS && c->side == 0; flow++) {
+			struct sl_flow_line *line = sl_line(&c->tables, false, 2 * flow);
+
+			c->open += SL_CONTROL_STATE(line->control) != SL_FLOW_LINGERING;
+			line->control = SL_CONTROL(line->version, 0, SL_FLOW_ESTABLISHED);
+		}
+		meet(c, 3 * round + 3);
+	}
+	return NULL;
+}
+
+static void fins_that_both_sides_send_at_once_close_a_flow(void **state)
+{
+	struct path *path = *state;
+	struct closer closers[2];
+	atomic_uint arrived = 0;
+
+	for (uint32_t i = 0; i < CLOSED_FLOWS; i++) {
+		struct packet_spec answer, spec = world_packet(&path->world, false, SL_TCP, WORLD_SNAT,
+							       1, (uint16_t)(5000 + i));
+
+		path_establish(path, &spec, WORLD_TARGET_SIDE, &answer);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		closers[i] = (struct closer){
+			.tables = path->tables, .side = i, .arrived = &arrived};
+		closers[i].tables.cpu = i;
+		assert_int_equal(pthread_create(&closers[i].thread, NULL, close_all, &closers[i]),
+				 0);
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(closers[i].thread, NULL), 0);
+	assert_int_equal(closers[0].open, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PATH_TEST(two_processors_leave_the_table_whole_and_no_packet_wrong),
+		PATH_TEST(fins_that_both_sides_send_at_once_close_a_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
