@@ -13,6 +13,7 @@
 
 #include "control/logs/s3_settings.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,9 @@
 #define LOGS_PREFIX_MAX 640 /* … and a key of 1,024 bytes, of which the rest is ours */
 #define LOGS_PATH_MAX 1023
 #define LOGS_TEXT_MAX 511
+#define LOGS_MAX_ZONES 8
+#define LOGS_INTERVAL_MIN_S 1
+#define LOGS_INTERVAL_MAX_S 3600
 
 enum logs_message_type {
 	LOGS_SETTINGS = 1, /* to sluice-logs, first and once */
@@ -41,6 +45,7 @@ struct logs_settings {
 	uint64_t file_bytes_max;  /* of one object: a new one is begun above it */
 	uint32_t interval_s;	  /* a file holds the records of one interval, at most */
 	uint32_t expiration_days; /* lb_access_logs_expiration_days; 0: none */
+	char zones[LOGS_MAX_ZONES][LOGS_NAME_MAX + 1]; /* names, by place in the config */
 	struct s3_settings s3;
 };
 
@@ -83,13 +88,14 @@ size_t logs_messages_size(uint32_t type);
 
 /**
  * Take a message from what one recv() gave: length, type, direction, and that
- * texts end are checked.
+ * texts end are checked, and what would make the
+ * receiver write somewhere else.
  *
  * @from_logs  which end sent it
  *
  * Returns 0 with *ret_message filled, or -EBADMSG.
  */
-int logs_messages_decode(const void *bytes, size_t len, int from_logs,
+int logs_messages_decode(const void *bytes, size_t len, bool from_logs,
 			 struct logs_message *ret_message);
 
 #endif
