@@ -9,7 +9,9 @@
  * bench/datapath.py makes a table of it.
  */
 #define _GNU_SOURCE /* sched_setaffinity */
-#include "datapath_rig.h"
+#include "rig.h"
+
+#include "dataplane/xdp/xdp_program.h"
 
 #include "datapath.skel.h"
 #include "sl_xdp.skel.h"
@@ -69,6 +71,7 @@ struct bench_case {
 
 struct bench {
 	struct rig rigs[RIGS];
+	struct xdp_program programs[RIGS]; /* of the rigs */
 	struct datapath *skeleton;
 	struct bench_case cases[RIGS + 1];
 	unsigned int n_cases, rounds;
@@ -250,14 +253,19 @@ static struct bench_case *case_add(struct bench *bench, const char *name)
 /* The program of a rig is loaded when a case first needs it. */
 static int rig_ready(struct bench *bench, enum rig_name name, uint32_t flows)
 {
+	const struct rig_kind *kind = &rig_specs[name].kind;
+	struct xdp_program *program = &bench->programs[name];
+	struct xdp_program_options options = {};
 	struct rig *rig = &bench->rigs[name];
 	char error[ENGINE_ERROR_MAX];
-	int r = 0;
+	struct sl_config config;
 
-	if (rig->program.skeleton == NULL) {
-		r = rig_open(&rig_specs[name].kind, rig, error);
-		if (r < 0)
+	if (program->skeleton == NULL) {
+		options.config = &config;
+		if (rig_plan(kind, (uint32_t)libbpf_num_possible_cpus(), &config, error) < 0 ||
+		    xdp_program_load(&options, program, error) < 0)
 			return fail(error);
+		rig_fill(kind, &program->tables, rig);
 	}
 	return rig_establish(rig, flows) == 0 ? 0 : fail("a hand-shake was not forwarded");
 }
@@ -277,7 +285,7 @@ static int case_of_rig(struct bench *bench, enum rig_name name, const char *labe
 		return r;
 	c->rig = rig;
 	c->kind = rig->kind;
-	c->program_fd = bpf_program__fd(rig->program.skeleton->progs.sl_xdp);
+	c->program_fd = bpf_program__fd(bench->programs[name].skeleton->progs.sl_xdp);
 	c->plan = plan_for(flows, true, rig->kind.preserve, DATAPATH_VIP);
 	c->expect = FORWARDED;
 	return 0;
@@ -427,7 +435,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		fprintf(stderr, "bench_datapath: %s\n", strerror(-r));
 	for (enum rig_name name = 0; name < RIGS; name++)
-		rig_close(&bench.rigs[name]);
+		xdp_program_close(&bench.programs[name]);
 	datapath__destroy(bench.skeleton);
 	return r < 0;
 }

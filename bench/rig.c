@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "datapath_rig.h"
+#include "rig.h"
 
-#include "sl_xdp.skel.h"
-
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define LOOPBACK_IFINDEX 1 /* what BPF_PROG_TEST_RUN says a packet came in by */
 #define PAYLOAD_BYTES 6	   /* an IPv4 TCP frame of 60 bytes: the shortest on Ethernet */
 
 static void address_write(__be32 words[4], bool v6, __be32 last)
@@ -93,7 +89,7 @@ static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint3
 		.listener = (uint16_t)n,
 	};
 	const uint16_t mac[] = {DATAPATH_MAC_WORD, 0, DATAPATH_PEER_MAC_WORD};
-	uint64_t hop = (uint64_t)sl_port_home(LOOPBACK_IFINDEX, 0, 0) << 48;
+	uint64_t hop = (uint64_t)sl_port_home(RIG_IFINDEX, 0, 0) << 48;
 	struct sl_target *target = &t->targets[n];
 
 	memcpy(&hop, mac, sizeof(mac));
@@ -126,13 +122,13 @@ static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint3
 static void model_put(struct sl_tables *t, const struct rig_kind *kind)
 {
 	const uint16_t mac[] = {DATAPATH_MAC_WORD, 0, DATAPATH_OUR_MAC_WORD};
-	struct sl_port *port = &t->ports[sl_port_home(LOOPBACK_IFINDEX, 0, 0)];
+	struct sl_port *port = &t->ports[sl_port_home(RIG_IFINDEX, 0, 0)];
 	struct sl_zone *zone = &t->zones[0];
 
 	memcpy(port->mac, mac, sizeof(mac));
 	port->mtu = 1500;
 	port->up = 1;
-	port->ifindex = LOOPBACK_IFINDEX;
+	port->ifindex = RIG_IFINDEX;
 	zone->snat4[0] = SL_BE32(DATAPATH_SNAT);
 	address_write(zone->snat6[0], true, SL_BE32(DATAPATH_SNAT));
 	zone->n_snat4 = zone->n_snat6 = 1;
@@ -140,7 +136,8 @@ static void model_put(struct sl_tables *t, const struct rig_kind *kind)
 		listener_put(t, kind, n);
 }
 
-int rig_open(const struct rig_kind *kind, struct rig *ret_rig, char error[ENGINE_ERROR_MAX])
+int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_config,
+	     char error[ENGINE_ERROR_MAX])
 {
 	uint32_t max_flows = kind->max_flows != 0 ? kind->max_flows : DATAPATH_FLOWS_MAX;
 	struct engine_config settings = {
@@ -150,26 +147,14 @@ int rig_open(const struct rig_kind *kind, struct rig *ret_rig, char error[ENGINE
 		.snat_port_min = 1024,
 		.snat_port_max = 65535,
 	};
-	struct xdp_program_options options = {};
-	struct sl_config config;
-	int r;
 
-	memset(ret_rig, 0, sizeof(*ret_rig));
-	ret_rig->kind = *kind;
-	r = tables_plan(&settings, (uint32_t)libbpf_num_possible_cpus(), &config, error);
-	if (r < 0)
-		return r;
-	options.config = &config;
-	r = xdp_program_load(&options, &ret_rig->program, error);
-	if (r < 0)
-		return r;
-	model_put(&ret_rig->program.tables, kind);
-	return 0;
+	return tables_plan(&settings, cpus, ret_config, error);
 }
 
-void rig_close(struct rig *rig)
+void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, struct rig *ret_rig)
 {
-	xdp_program_close(&rig->program);
+	*ret_rig = (struct rig){.kind = *kind, .tables = tables};
+	model_put(tables, kind);
 }
 
 static void clock_set(struct sl_tables *t)
@@ -190,7 +175,7 @@ static int packet_send(struct rig *rig, const struct datapath_plan *plan, uint32
 
 	datapath_packet(plan, flow, from_target, &packet);
 	frame.end = bytes + rig_frame(&rig->kind, &packet, tcp_flags, bytes);
-	verdict = sl_receive(&rig->program.tables, &frame, LOOPBACK_IFINDEX);
+	verdict = sl_receive(rig->tables, &frame, RIG_IFINDEX);
 	return SL_VERDICT(verdict) == SL_SEND ? 0 : -EIO;
 }
 
@@ -198,7 +183,7 @@ int rig_establish(struct rig *rig, uint32_t flows)
 {
 	const struct datapath_plan plan = {.preserve = rig->kind.preserve, .vip = DATAPATH_VIP};
 
-	clock_set(&rig->program.tables);
+	clock_set(rig->tables);
 	for (; rig->flows < flows; rig->flows++) {
 		if (packet_send(rig, &plan, rig->flows, 0, SL_TCP_SYN) != 0 ||
 		    packet_send(rig, &plan, rig->flows, 1, SL_TCP_SYN | SL_TCP_ACK) != 0 ||
@@ -210,7 +195,7 @@ int rig_establish(struct rig *rig, uint32_t flows)
 
 uint32_t rig_end_flows(struct rig *rig)
 {
-	struct sl_tables *t = &rig->program.tables;
+	struct sl_tables *t = rig->tables;
 	bool v6 = rig->kind.v6;
 	uint32_t used = t->pools[v6].fresh, ended = 0;
 	struct datapath_plan plan = {.mask = DATAPATH_FLOWS_MAX - 1, .half = 10};
@@ -229,7 +214,7 @@ uint32_t rig_end_flows(struct rig *rig)
 
 struct rig_counts rig_counts(const struct rig *rig)
 {
-	const struct sl_tables *t = &rig->program.tables;
+	const struct sl_tables *t = rig->tables;
 	struct rig_counts counts = {};
 
 	for (uint32_t cpu = 0; cpu < t->config->cpus; cpu++) {

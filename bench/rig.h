@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rig of the datapath benchmark: the XDP program with its tables filled as
- * control would fill them, and with flows made by the core itself, compiled
- * natively and working on the kernel's tables.
+ * Rig of the benchmarks: tables of an engine filled as control would fill them,
+ * and with flows made by the core itself, compiled natively. The tables may be
+ * the kernel's or plain memory.
  */
-#ifndef SLUICE_BENCH_DATAPATH_RIG_H
-#define SLUICE_BENCH_DATAPATH_RIG_H
+#ifndef SLUICE_BENCH_RIG_H
+#define SLUICE_BENCH_RIG_H
 
 #include "bench/datapath.h"
-#include "dataplane/xdp/xdp_program.h"
+#include "dataplane/tables.h"
 
+#define RIG_IFINDEX 1 /* loopback: where BPF_PROG_TEST_RUN says a packet came in by */
 #define RIG_FRAME_BYTES 74 /* Ethernet, IPv6, TCP; IPv4 packets take less */
 
 struct rig_kind {
@@ -21,7 +22,7 @@ struct rig_kind {
 
 struct rig {
 	struct rig_kind kind;
-	struct xdp_program program;
+	struct sl_tables *tables; /* not the rig's */
 	uint32_t flows; /* established ones */
 };
 
@@ -31,10 +32,13 @@ struct rig_counts {
 	uint64_t drops;
 };
 
-/** Load the program and fill all tables but the flows'. Returns 0 or a negative
- *  errno with a sentence in @error; rig_close() takes half-made ones, too. */
-int rig_open(const struct rig_kind *kind, struct rig *ret_rig, char error[ENGINE_ERROR_MAX]);
-void rig_close(struct rig *rig);
+/** Work out the config of tables for a rig. Returns 0 or a negative errno with a
+ *  sentence in @error. */
+int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_config,
+	     char error[ENGINE_ERROR_MAX]);
+
+/** Fill all tables but the flows'. They are zero beside their config, and outlive the rig. */
+void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, struct rig *ret_rig);
 
 /** Establish flows until there are @flows. Returns 0, or -EIO when the core did not
  *  forward a packet of a hand-shake. */
