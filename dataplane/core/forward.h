@@ -234,12 +234,27 @@ SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
 	return SL_LIKELY(routed) ? sl_send(t, frame, l3, r->hop, way) : SL_PASS;
 }
 
+/**
+ * Forward a packet on the line that holds its key. @made: the flow was made for
+ * it, and needs no check. Returns a verdict or an enum sl_need.
+ */
+SL_INLINE int sl_forward_found(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+			       const struct sl_packet *p, const struct sl_found *found, bool made)
+{
+	struct sl_rewrite r;
+
+	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, found, &r)))
+		return sl_drop(t, SL_DROP_RACE);
+	if (SL_UNLIKELY(sl_tcp_begins(p->tcp_flags) || r.ends) && !made)
+		return SL_NEED_CHECK;
+	return sl_forward_on(t, frame, v6, l3, port, p, found, &r);
+}
+
 SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
 				__u32 number)
 {
 	struct sl_packet p;
 	enum sl_parsed parsed = v6 ? sl_parse6(frame, l3, &p) : sl_parse4(frame, l3, &p);
-	struct sl_rewrite r;
 	struct sl_found found;
 
 	if (SL_UNLIKELY(parsed != SL_PARSED_FLOW)) {
@@ -262,11 +277,7 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 	} else if (!sl_line_holds(t, v6, number, &p.key, 0, &found)) {
 		return sl_drop(t, SL_DROP_RACE);
 	}
-	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, &found, &r)))
-		return sl_drop(t, SL_DROP_RACE);
-	if (SL_UNLIKELY(sl_tcp_begins(p.tcp_flags) || r.ends) && number == 0)
-		return SL_NEED_CHECK;
-	return sl_forward_on(t, frame, v6, l3, port, &p, &found, &r);
+	return sl_forward_found(t, frame, v6, l3, port, &p, &found, number != 0);
 }
 
 /**
@@ -314,10 +325,11 @@ SL_INLINE int sl_check(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u3
 		    sl_forward4(t, frame, l3, port, (__u32)line);
 }
 
-/** Forward an IP packet; returns a verdict. */
-SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+/** What a packet needs beyond its flow's rewrite. @verdict: of sl_forward4() and
+ *  sl_forward6(). Returns a verdict. */
+SL_INLINE int sl_settle(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+			int verdict)
 {
-	int verdict = v6 ? sl_forward6(t, frame, l3, port, 0) : sl_forward4(t, frame, l3, port, 0);
 	__u32 mtu;
 
 	if (SL_LIKELY(SL_VERDICT(verdict) <= SL_SEND))
@@ -376,22 +388,33 @@ SL_INLINE bool sl_mac_is(const __u8 *mac, const struct sl_port *port)
 	       *(const __u16 *)(mac + 4) == *(const __u16 *)(port->mac + 4);
 }
 
-/**
- * Take a frame that came in by an interface. Rewrites it in place.
- *
- * Returns SL_PASS, SL_DROP (counted by reason), or SL_SEND with the number of
- * the port to send it by (SL_VERDICT_PORT).
- */
-SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
+/** Forward an IP packet; returns a verdict. */
+SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	int verdict = v6 ? sl_forward6(t, frame, l3, port, 0) : sl_forward4(t, frame, l3, port, 0);
+
+	return sl_settle(t, frame, v6, l3, port, verdict);
+}
+
+/* An IP packet in a frame that is for us. */
+struct sl_arrival {
+	__u32 l3;   /* where it begins */
+	__u32 port; /* where it came in: number in the port table */
+	bool v6;
+};
+
+/** Find the IP packet of a frame that came in by an interface; false: it is the kernel's. */
+SL_INLINE bool sl_arrive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex,
+			 struct sl_arrival *ret_arrival)
 {
 	void *end = sl_frame_end(frame);
 	struct sl_eth *eth = sl_frame_data(frame);
-	__u32 l3 = sizeof(*eth), number, tags[SL_MAX_VLAN_TAGS] = {};
+	__u32 l3 = sizeof(*eth), tags[SL_MAX_VLAN_TAGS] = {};
 	const struct sl_port *port;
 	__be16 type;
 
 	if ((void *)(eth + 1) > end)
-		return SL_PASS;
+		return false;
 	type = eth->type;
 	for (int i = 0; i < SL_MAX_VLAN_TAGS; i++) {
 		const struct sl_vlan *tag = (void *)eth + l3;
@@ -400,19 +423,33 @@ SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
 			      type != SL_BE16(SL_ETHERTYPE_QINQ)))
 			break;
 		if ((const void *)(tag + 1) > end)
-			return SL_PASS;
+			return false;
 		tags[i] = SL_FROM_BE16(tag->tci) & SL_VLAN_ID_MASK;
 		type = tag->type;
 		l3 += sizeof(*tag);
 	}
-	port = sl_port_find(t, ifindex, tags[0], tags[1], &number);
+	port = sl_port_find(t, ifindex, tags[0], tags[1], &ret_arrival->port);
 	if (port == NULL || !sl_mac_is(eth->destination, port))
+		return false;
+	ret_arrival->l3 = l3;
+	ret_arrival->v6 = type == SL_BE16(SL_ETHERTYPE_IPV6);
+	return ret_arrival->v6 || type == SL_BE16(SL_ETHERTYPE_IPV4);
+}
+
+/**
+ * Take a frame that came in by an interface. Rewrites it in place.
+ *
+ * Returns SL_PASS, SL_DROP (counted by reason), or SL_SEND with the number of
+ * the port to send it by (SL_VERDICT_PORT).
+ */
+SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
+{
+	struct sl_arrival a;
+
+	if (!sl_arrive(t, frame, ifindex, &a))
 		return SL_PASS;
-	if (type == SL_BE16(SL_ETHERTYPE_IPV4))
-		return sl_forward(t, frame, false, l3, number);
-	if (type == SL_BE16(SL_ETHERTYPE_IPV6))
-		return sl_forward(t, frame, true, l3, number);
-	return SL_PASS;
+	return a.v6 ? sl_forward(t, frame, true, a.l3, a.port) :
+		      sl_forward(t, frame, false, a.l3, a.port);
 }
 
 #endif

@@ -99,6 +99,11 @@ static void from_client(struct generator *g, struct packet_spec *ret_spec)
 					       (uint16_t)(5000 + generator_below(g, CLIENT_PORTS)));
 	uint32_t zero_isn = spec.seq;
 
+	/* the same flow again, perhaps in the same burst: begun, reset and begun anew */
+	if (g->last.ttl != 0 && one_in(g, 8))
+		spec = g->last;
+	spec.ttl = 64;
+	g->last = spec;
 	vary(g, &spec);
 	if (one_in(g, 2))
 		spec.seq = zero_isn;

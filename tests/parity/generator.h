@@ -20,6 +20,7 @@ struct generator {
 	struct packet recent[GENERATOR_RECENT];
 	uint32_t recent_ifindex[GENERATOR_RECENT]; /* where an answer comes in */
 	uint32_t n_recent;
+	struct packet_spec last; /* of a client, before it varied; TTL 0: none yet */
 	struct packet pieces; /* the datagram being sent in fragments */
 	uint32_t piece_bytes, pieces_at, pieces_ifindex;
 };

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The packet path built for user space and the one the kernel runs must do the
- * same to every packet: verdict, bytes, tables, flow records. Both get the same
- * tables, clock and packets; the kernel's by BPF_PROG_TEST_RUN, in a network
- * namespace of its own whose interfaces the packets come in by.
+ * The dpdk engine and the program the kernel runs must do the same to every
+ * packet: verdict, bytes, tables, flow records. Both get the same tables, clock
+ * and packets: the dpdk engine's worker function in bursts of mbufs, the kernel
+ * one by one by BPF_PROG_TEST_RUN, in a network namespace of its own whose
+ * interfaces the packets come in by.
  */
 #define _GNU_SOURCE
 
 #include "generator.h"
+
+#include "tests/unit/bursts.h"
 
 #include "dataplane/tables.h"
 #include "dataplane/xdp/xdp_program.h"
@@ -26,15 +29,25 @@
 
 #include <cmocka.h>
 
-#define STEPS 300000
+#define STEPS 600000
 #define FLOWS 1024
 #define SNAT_PORTS 64	  /* so few that they run out */
 #define COMPARE_EVERY 500 /* steps */
 #define RECORDS_MAX 4096  /* between two comparisons */
+#define OUT_MAX 4096	  /* bytes of a packet that comes out of the kernel */
+#define INTERFACES 3
 
 struct records {
 	struct sl_flow_record record[RECORDS_MAX];
 	uint32_t n;
+};
+
+/* Packets of one interface, waiting to be taken together. */
+struct burst {
+	uint32_t ifindex;
+	unsigned int n, size;
+	struct packet packets[BURST_MAX];
+	int verdicts[BURST_MAX]; /* once taken: natively */
 };
 
 struct rig {
@@ -45,7 +58,8 @@ struct rig {
 	struct records kernel_records, native_records;
 	uint64_t ended[SL_CLOSE_COUNT];
 	uint64_t verdicts[5]; /* enum xdp_action */
-	struct packet packet, before;
+	struct burst bursts[INTERFACES];
+	struct packet before[BURST_MAX]; /* of the burst that is taken */
 };
 
 static void note_record(void *context, const struct sl_flow_record *record)
@@ -63,7 +77,7 @@ static int note_kernel_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static void make_interfaces(uint32_t ret_ifindex[3])
+static void make_interfaces(uint32_t ret_ifindex[INTERFACES])
 {
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(system("ip link add client0 type veth peer name client1 && "
@@ -93,10 +107,11 @@ static int setup(void **state)
 					       (uint32_t)libbpf_num_possible_cpus());
 	struct xdp_program_options options = {.config = &config, .clock_is_set = true};
 	char error[ENGINE_ERROR_MAX];
-	uint32_t ifindex[3];
+	uint32_t ifindex[INTERFACES];
 
 	assert_non_null(rig);
 	*state = rig;
+	bursts_start();
 	config.snat_port_max = (uint16_t)(config.snat_port_min + SNAT_PORTS - 1);
 	make_interfaces(ifindex);
 	if (xdp_program_load(&options, &rig->program, error) < 0)
@@ -112,6 +127,8 @@ static int setup(void **state)
 	world_fill(&rig->kernel, ifindex);
 	world_begin(&rig->native, &rig->flat);
 	world_fill(&rig->native, ifindex);
+	for (int i = 0; i < INTERFACES; i++)
+		rig->bursts[i].ifindex = ifindex[i];
 	for (uint32_t number = 0; number < SL_MAX_PORTS; number++) {
 		uint32_t device = rig->flat.ports[number].ifindex;
 
@@ -137,11 +154,9 @@ static int teardown(void **state)
 
 /* --- one step on both sides ---------------------------------------------- */
 
-static void describe(const struct rig *rig, const char *what)
+static void describe(const char *what, const struct packet *p)
 {
-	const struct packet *p = &rig->before;
-
-	fprintf(stderr, "%s\npacket of %zu bytes:", what, p->length);
+	fprintf(stderr, "%s: %zu bytes", what, p->length);
 	for (size_t i = 0; i < p->length && i < 256; i++)
 		fprintf(stderr, "%s%02x", i % 32 ? " " : "\n", p->data[i]);
 	fprintf(stderr, "\n");
@@ -180,34 +195,37 @@ static uint32_t as_xdp_action(const struct rig *rig, int verdict, uint32_t ifind
 	return port->ifindex == ifindex && !port->redirect ? XDP_TX : XDP_REDIRECT;
 }
 
-/* Both sides take rig->packet, which becomes what came out. Returns the native verdict. */
-static int take(struct rig *rig, uint32_t ifindex)
+/* A packet of a burst that was taken natively meets the kernel. */
+static void compare_packet(struct rig *rig, const struct burst *burst, unsigned int i)
 {
-	unsigned char out[4096];
-	size_t out_length = sizeof(out);
-	uint32_t action, native;
-	int verdict;
+	const struct packet *native = &burst->packets[i];
+	uint32_t want = as_xdp_action(rig, burst->verdicts[i], burst->ifindex), action;
+	unsigned char out[OUT_MAX];
+	size_t length = sizeof(out);
+	struct packet kernel;
 
-	packet_copy(&rig->before, &rig->packet);
-	action = run_kernel(rig, rig->program.skeleton->progs.sl_xdp, &rig->packet, ifindex, out,
-			    &out_length);
-	verdict = world_receive(&rig->native, &rig->packet, ifindex);
-	native = as_xdp_action(rig, verdict, ifindex);
-	if (action != native) {
-		describe(rig, "the verdicts differ");
-		fail_msg("XDP action %u in the kernel, %u natively", action, native);
-	}
-	if (action != XDP_DROP && (out_length != rig->packet.length ||
-				   memcmp(out, rig->packet.data, out_length) != 0)) {
-		describe(rig, "what comes out differs");
-		packet_copy(&rig->before, &rig->packet);
-		describe(rig, "natively it became");
-		packet_set(&rig->before, out, out_length);
-		describe(rig, "in the kernel it became");
-		fail_msg("the packets differ behind XDP action %u", action);
-	}
+	action = run_kernel(rig, rig->program.skeleton->progs.sl_xdp, &rig->before[i],
+			    burst->ifindex, out, &length);
 	rig->verdicts[action]++;
-	return verdict;
+	if (action == want && (action == XDP_DROP || (length == native->length &&
+						      memcmp(out, native->data, length) == 0)))
+		return;
+	fprintf(stderr, "packet %u of a burst of %u:\n", i, burst->n);
+	describe("as it came", &rig->before[i]);
+	describe("as it left the worker", native);
+	packet_set(&kernel, out, length);
+	describe("as it left the kernel", &kernel);
+	fail_msg("XDP action %u in the kernel, %u by the worker", action, want);
+}
+
+/* Both sides take the packets of a burst, which become what came out. */
+static void take(struct rig *rig, struct burst *burst)
+{
+	for (unsigned int i = 0; i < burst->n; i++)
+		packet_copy(&rig->before[i], &burst->packets[i]);
+	bursts_receive(&rig->flat, burst->ifindex, burst->packets, burst->n, burst->verdicts);
+	for (unsigned int i = 0; i < burst->n; i++)
+		compare_packet(rig, burst, i);
 }
 
 static void sweep(struct rig *rig)
@@ -255,7 +273,7 @@ struct packet_case {
 	enum world_service service;
 	uint8_t protocol;
 	uint8_t flags;
-	bool begun; /* its flow was made by a SYN or a datagram before */
+	bool begun; /* its flow is made by a SYN or a datagram before it in the burst */
 	uint8_t ttl, ip_options;
 	uint16_t payload, vlan;
 	bool dont_fragment;
@@ -353,26 +371,25 @@ static const struct packet_case cases[] = {
 static void run_case(struct rig *rig, bool v6, size_t number)
 {
 	const struct packet_case *c = &cases[number];
-	uint32_t ifindex = rig->native.ifindex[WORLD_CLIENT_SIDE];
+	struct burst *burst = &rig->bursts[WORLD_CLIENT_SIDE];
 	struct packet_spec spec = world_packet(&rig->native, v6, c->protocol, c->service, 1,
 					       (uint16_t)(20000 + number));
 
-	if (c->begun) {
-		packet_build(&rig->packet, &spec);
-		take(rig, ifindex);
-	}
+	burst->n = 0;
+	if (c->begun)
+		packet_build(&burst->packets[burst->n++], &spec);
 	spec.tcp_flags = c->flags;
 	spec.ttl = c->ttl;
 	spec.ip_options = c->ip_options;
 	spec.payload = c->payload;
 	spec.vlan[0] = c->vlan;
 	spec.dont_fragment = c->dont_fragment;
-	packet_build(&rig->packet, &spec);
+	packet_build(&burst->packets[burst->n], &spec);
 	if (c->spoil != NULL)
-		c->spoil(&rig->packet);
-	memset(rig->verdicts, 0, sizeof(rig->verdicts));
-	take(rig, ifindex);
-	if (rig->verdicts[c->want] != 1)
+		c->spoil(&burst->packets[burst->n]);
+	burst->n++;
+	take(rig, burst);
+	if (as_xdp_action(rig, burst->verdicts[burst->n - 1], burst->ifindex) != c->want)
 		fail_msg("IPv%d, %s: not XDP action %u", v6 ? 6 : 4, c->text, c->want);
 	compare_tables(rig);
 }
@@ -409,26 +426,54 @@ static void assert_all_was_met(const struct rig *rig)
 	assert_int_equal(rig->verdicts[XDP_ABORTED], 0);
 }
 
+static struct burst *burst_of(struct rig *rig, uint32_t ifindex)
+{
+	struct burst *burst = rig->bursts;
+
+	while (burst->ifindex != ifindex)
+		burst++;
+	return burst;
+}
+
+/* What came in by an interface is taken when enough of it waits. What the model and the clock
+ * did meanwhile, they did on both sides. */
+static void step_done(struct rig *rig, struct generator *g, struct burst *burst)
+{
+	if (++burst->n < burst->size)
+		return;
+	take(rig, burst);
+	for (unsigned int i = 0; i < burst->n; i++)
+		if (SL_VERDICT(burst->verdicts[i]) == SL_SEND)
+			generator_learn(g, &burst->packets[i],
+					SL_VERDICT_PORT(burst->verdicts[i]));
+	burst->n = 0;
+	burst->size = 1 + generator_below(g, BURST_MAX);
+}
+
 static void treats_random_packets_alike(void **state)
 {
 	struct generator *g = malloc(sizeof(*g));
 	const char *given = getenv("SLUICE_TEST_SEED");
 	uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : 20240611;
+	struct packet *packet = malloc(sizeof(*packet));
 	struct rig *rig = *state;
 
 	assert_non_null(g);
+	assert_non_null(packet);
 	printf("seed %llu (SLUICE_TEST_SEED)\n", (unsigned long long)seed);
 	memset(rig->verdicts, 0, sizeof(rig->verdicts));
 	generator_begin(g, seed, &rig->kernel, &rig->native);
+	for (int i = 0; i < INTERFACES; i++)
+		rig->bursts[i].n = 0;
 	for (uint32_t step = 1; step <= STEPS; step++) {
 		uint32_t ifindex;
 
-		switch (generator_next(g, &rig->packet, &ifindex)) {
+		switch (generator_next(g, packet, &ifindex)) {
 		case GENERATED_PACKET: {
-			int verdict = take(rig, ifindex);
+			struct burst *burst = burst_of(rig, ifindex);
 
-			if (SL_VERDICT(verdict) == SL_SEND)
-				generator_learn(g, &rig->packet, SL_VERDICT_PORT(verdict));
+			packet_copy(&burst->packets[burst->n], packet);
+			step_done(rig, g, burst);
 			break;
 		}
 		case GENERATED_SWEEP:
@@ -440,6 +485,7 @@ static void treats_random_packets_alike(void **state)
 		if (step % COMPARE_EVERY == 0)
 			compare_tables(rig);
 	}
+	free(packet);
 	free(g);
 	compare_tables(rig);
 	assert_null(world_flaw(&rig->native, false));
