@@ -8,6 +8,7 @@
 
 #include "device.h"
 #include "eal.h"
+#include "repair.h"
 #include "service.h"
 #include "table_file.h"
 #include "tap.h"
@@ -270,6 +271,11 @@ static int dpdk_open(const struct engine_config *config, struct backend **ret_ba
 		r = open_threads(backend, &tables);
 		if (r < 0)
 			fail_with(error, r, "the workers' queues");
+	}
+	if (r == 0 && !backend->file.fresh) {
+		r = repair_tables(&backend->service.tables);
+		if (r < 0)
+			fail_with(error, r, "the tables of the last run");
 	}
 	if (r < 0) {
 		if (backend->file.fresh)
