@@ -345,6 +345,15 @@ static int dpdk_start(struct backend *backend, const struct ports *ports,
 		r = device_start(&backend->devices[i]);
 		if (r < 0)
 			return fail_with(error, r, backend->settings->ports[i].device);
+		if (backend->idle != ENGINE_IDLE_INTERRUPT ||
+		    device_has_interrupts(&backend->devices[i]))
+			continue;
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "engine.dpdk.idle is \"interrupt\", and the driver of ports[%u], %s, has "
+			 "no "
+			 "receive interrupts; make it \"poll\" or \"sleep\"",
+			 i, backend->devices[i].driver);
+		return -EINVAL;
 	}
 	r = service_start(&backend->service);
 	if (r == 0)

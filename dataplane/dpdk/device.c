@@ -3,6 +3,8 @@
 
 #include "eal.h"
 
+#include "dataplane/interface.h"
+
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -152,6 +154,22 @@ static int set_queues_up(const struct device *device, struct rte_mempool *pool)
 	return r;
 }
 
+/*
+ * The kernel may see the packets of a device that is driven through one of its
+ * interfaces: af_packet's always, af_xdp's while nobody holds the device. The
+ * VIPs are addresses of this machine, so it would answer the balancer's flows
+ * with RSTs. A strict check of the way back drops them, and ARP, for the way
+ * leads by the tap.
+ */
+static int hide_from_kernel(const struct device *device)
+{
+	int r = interface_set_sysctl(device->kernel_name, AF_INET, "rp_filter", 1);
+
+	if (r == 0)
+		r = interface_set_sysctl(device->kernel_name, AF_INET6, "disable_ipv6", 1);
+	return r == -ENOENT ? 0 : r; /* no IPv6 */
+}
+
 /* ND comes by multicast, to groups that the device is not told of. */
 static void accept_multicast(const struct device *device)
 {
@@ -187,15 +205,10 @@ int device_open(const struct engine_dpdk_port *settings, const char *what, unsig
 	if (r < 0)
 		return r;
 	r = configure(device, settings, &info, interrupts);
-	if (r < 0 && interrupts) {
-		snprintf(error, ENGINE_ERROR_MAX,
-			 "%s.device '%.80s': its driver %s has no receive interrupts; set "
-			 "engine.dpdk.idle to \"poll\" or \"sleep\"",
-			 what, settings->device, device->driver);
-		return -EINVAL;
-	}
 	if (r == 0)
 		r = set_queues_up(device, pool);
+	if (r == 0 && device_is_virtual(settings->device) && device->kernel_name[0] != '\0')
+		r = hide_from_kernel(device);
 	if (r == 0)
 		return 0;
 fail:
@@ -213,6 +226,14 @@ int device_start(struct device *device)
 	device->started = true;
 	accept_multicast(device);
 	return 0;
+}
+
+bool device_has_interrupts(const struct device *device)
+{
+	for (uint16_t queue = 0; queue < device->queues; queue++)
+		if (rte_eth_dev_rx_intr_ctl_q_get_fd(device->id, queue) < 0)
+			return false;
+	return true;
 }
 
 void device_close(struct device *device)

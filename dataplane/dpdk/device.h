@@ -49,8 +49,7 @@ struct rte_mempool *device_pool(const struct engine_dpdk *settings, uint32_t mbu
  * @what  "engine.dpdk.ports[0]", for errors
  *
  * Returns 0, -ENODEV (there is none of that name, or its driver refuses), -EINVAL (too few
- * queues, an MTU out of its range, no interrupts where they are asked for) or what DPDK said,
- * with a sentence in @error.
+ * queues, an MTU out of its range) or what DPDK said, with a sentence in @error.
  */
 int device_open(const struct engine_dpdk_port *settings, const char *what, unsigned int n_queues,
 		bool interrupts, struct rte_mempool *pool, struct device *ret_device,
@@ -58,6 +57,10 @@ int device_open(const struct engine_dpdk_port *settings, const char *what, unsig
 
 /** Let packets come and go. Returns 0 or what DPDK said. */
 int device_start(struct device *device);
+
+/** Whether a worker can wait for packets of a started device without looking for them; only after
+ *  device_open() with interrupts. */
+bool device_has_interrupts(const struct device *device);
 
 /** Stop and close; one that is not open is fine. */
 void device_close(struct device *device);

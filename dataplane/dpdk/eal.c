@@ -248,6 +248,8 @@ int eal_start(struct eal *eal, const struct engine_config *config, uint32_t memo
 		r = open_log(eal);
 	if (r < 0)
 		return r;
+	/* libxdp would pin what it has no use for, and no other program shares our devices */
+	setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
 	add_all(&arguments, eal, &config->dpdk, &allowed, memory_mib);
 	memcpy(copy, arguments.list, sizeof(copy)); /* DPDK reorders its own */
 	r = arguments.failed ? -ENOMEM : rte_eal_init(arguments.n, arguments.list);
