@@ -65,12 +65,15 @@ class Wires:
         self.flows += count
         return range(self.flows - count, self.flows)
 
+    def send(self, flows):
+        for flow in flows:
+            self.client.send(self._syn(flow))
+
     def where(self, flows):
         """Send a SYN of each flow; {flow: (target address, port) it arrived at}."""
         flow_of = {flow * SCATTER & 0xffffffff: flow for flow in flows}
         seen = {}
-        for flow in flows:
-            self.client.send(self._syn(flow))
+        self.send(flows)
         deadline = time.monotonic() + ARRIVAL_S
         while len(seen) < len(flow_of):
             for sequence, target in self._drain():

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A rolling replacement of 100 targets under load, as a deployment does it: one new target in,
+and when it has its first flow, one old target out, 100 times.
+
+Two loads go on meanwhile: wrk with a connection for each request, and connections that are kept,
+ask again and again, and live shorter than the deregistration delay. Neither may notice anything.
+When flows begin at a target is read from the time stamps of SYNs on the wires of the targets.
+"""
+import collections
+import ctypes
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+import results
+
+sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
+
+import rig as rigs  # noqa: E402
+import wires  # noqa: E402
+from sluice import Sluice  # noqa: E402
+from traffic import HttpConnection, Load  # noqa: E402
+from wires import Wires  # noqa: E402
+
+PREFIX = "sluice-bench"
+ROUNDS = 1 if results.is_quick() else 3
+TARGETS = 100
+TASKS = 4            # namespaces, with TARGETS / TASKS addresses of each generation
+PACE_S = 0.05        # from one replacement to the next, at least
+DELAY_S = 8          # deregistration delay
+KEPT = 64            # kept connections
+KEPT_LIFE_S = 4      # of one; then another is opened
+KEPT_PAUSE_S = 0.05  # between requests of one
+BATCH = 16           # SYNs sent between two looks for the first flow
+PATIENCE_S = 5
+PROBE_PORT_MIN = 61440  # source ports from here on are of health checks
+
+AIMS = {
+    ("rolling_100", "requests_failed"): ("<=", 0),
+    ("rolling_100", "connections_reset"): ("<=", 0),
+    ("rolling_100", "flows_after_answer"): ("<=", 0),
+    ("rolling_100", "register_to_first_flow_ms_p99"): ("<=", 20),
+}
+
+SO_ATTACH_FILTER, SO_TIMESTAMPNS = 26, 35
+TIMESPEC = struct.Struct("qq")
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+class FirstPackets(Wires):
+    """When flows began at the targets: SYNs on the tasks' wires, with the kernel's time stamps."""
+
+    # IPv4, TCP, SYN without ACK (classic BPF; the rig's packets have no options or tags)
+    FILTER = [(0x30, 0, 0, 23), (0x15, 0, 4, wires.PROTO_TCP), (0x30, 0, 0, 47),
+              (0x54, 0, 0, wires.SYN | wires.ACK), (0x15, 0, 1, wires.SYN), (0x06, 0, 0, 64),
+              (0x06, 0, 0, 0)]
+
+    def __init__(self, rig, vip, port):
+        super().__init__(rig, vip, port)
+        self.seen = collections.defaultdict(list)  # address: ns of the clock on the wall
+        self.known = set()  # a SYN that is sent again begins nothing
+        code = b"".join(struct.pack("HBBI", *step) for step in self.FILTER)
+        program = ctypes.create_string_buffer(code, len(code))
+        fprog = struct.pack("HxxxxxxP", len(self.FILTER), ctypes.addressof(program))
+        for wire in self.targets:
+            wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
+            wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            while select.select([wire], [], [], 0)[0]:  # from before the filter
+                wire.recv(1)
+
+    def read(self):
+        for wire in self.targets:
+            while True:
+                try:
+                    frame, parts, _, origin = wire.recvmsg(64, 64)
+                except BlockingIOError:
+                    break
+                flow = frame[26:42]  # addresses, ports, initial sequence number
+                if (origin[2] != socket.PACKET_OUTGOING and flow not in self.known
+                        and int.from_bytes(frame[34:36], "big") < PROBE_PORT_MIN):
+                    self.known.add(flow)
+                    seconds, ns = TIMESPEC.unpack(parts[0][2])
+                    self.seen[socket.inet_ntoa(frame[30:34])].append(seconds * 10**9 + ns)
+
+    def close(self):
+        for wire in (self.client, *self.targets):
+            wire.close()
+
+
+class KeptConnections(threading.Thread):
+    """Clients that keep their connections; counts those that broke."""
+
+    def __init__(self, rig, service):
+        super().__init__()
+        self.rig, self.service = rig, service
+        self.broken = []
+        self.requests = self.connections = 0
+        self.ends = threading.Event()
+
+    def _open(self):
+        self.connections += 1
+        return (HttpConnection(self.rig, self.service.vip, self.service.port),
+                time.monotonic() + KEPT_LIFE_S)
+
+    def _ask(self, connection):
+        try:
+            connection.get("/quiet")
+            self.requests += 1
+            return True
+        except (OSError, AssertionError) as error:
+            self.broken.append(repr(error))
+            return False
+
+    def run(self):
+        kept = [self._open() for _ in range(KEPT)]
+        while not self.ends.is_set():
+            for i, (connection, until) in enumerate(kept):
+                if self._ask(connection) and time.monotonic() < until:
+                    continue
+                connection.close()
+                kept[i] = self._open()
+            self.ends.wait(KEPT_PAUSE_S)
+        for connection, _ in kept:
+            connection.close()
+
+    def stop(self):
+        self.ends.set()
+        self.join()
+
+
+class Rollout:
+    """One rolling replacement of a generation of targets by another."""
+
+    def __init__(self, rig, service):
+        self.service = service
+        self.first_packets = FirstPackets(rig, service.vip, service.port)
+        self.first_ms, self.last_ms, self.late = [], [], 0
+        self.left = {}  # address: when the call to deregister it began and when it was answered
+
+    def call(self, method, address):
+        self.service.sluice.rpc(method, TargetGroupArn=self.service.tg_arn,
+                                Targets=[{"Id": address, "Port": self.service.target_port}])
+
+    def replace(self, new, old):
+        begin = time.time_ns()
+        self.call("RegisterTargets", new)
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.first_packets.seen[new]:
+            self.first_packets.send(self.first_packets.new(BATCH))
+            self.first_packets.read()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{new} got no flow: {self.service.health().get(new)}")
+        self.first_ms.append((self.first_packets.seen[new][0] - begin) / 1e6)
+        begin = time.time_ns()
+        self.call("DeregisterTargets", old)
+        self.left[old] = (begin, time.time_ns())
+
+    def has_flows_everywhere(self, generation):
+        self.first_packets.read()
+        return set(generation) <= set(self.first_packets.seen)
+
+    def run(self, generation, replacement):
+        rigs.wait_until(lambda: self.has_flows_everywhere(generation), "load on all targets")
+        for new, old in zip(replacement, generation):
+            pause = time.monotonic() + PACE_S
+            self.replace(new, old)
+            while (left := pause - time.monotonic()) > 0:
+                time.sleep(left)
+                self.first_packets.read()
+        rigs.wait_until(lambda: set(self.service.health()) == set(replacement),
+                        "the old targets have left", 2 * DELAY_S + 10)
+        self.first_packets.read()
+        for old, (begin, answered) in self.left.items():
+            times = self.first_packets.seen[old]
+            self.last_ms.append(max(0, (max(times) - begin) / 1e6))
+            self.late += sum(at > answered for at in times)
+        self.first_packets.close()
+
+
+def add_addresses(rig):
+    """Two generations of TARGETS addresses on the tasks; nginx answers on all of a task's."""
+    free = [address for address in (f"10.77.1.{n}" for n in range(30, 255))
+            if address not in rig.snat]
+    for number, address in enumerate(free[:2 * TARGETS]):
+        rig.ip(rig.tasks[number % TASKS].name, f"addr add {address}/24 dev eth0")
+    return free[:TARGETS], free[TARGETS:2 * TARGETS]
+
+
+def run_round(rig, service, generation, replacement):
+    rollout = Rollout(rig, service)
+    kept = KeptConnections(rig, service)
+    with Load(rig, service.url("/quiet")) as load:
+        kept.start()
+        try:
+            rollout.run(generation, replacement)
+        finally:
+            kept.stop()
+        load.stop()
+    if load.requests < 1000 or kept.requests < 1000:
+        raise RuntimeError(f"too little load: {load.requests} and {kept.requests} requests")
+    results.progress(f"{load.requests} requests of wrk, {kept.requests} on {kept.connections} kept "
+                     f"connections, {load.failed} failed, {len(kept.broken)} broken")
+    return {
+        "requests_failed": load.failed,
+        "connections_reset": len(kept.broken),
+        "flows_after_answer": rollout.late,
+        "deregister_to_last_flow_ms_p50": percentile(rollout.last_ms, 0.5),
+        "deregister_to_last_flow_ms_p99": percentile(rollout.last_ms, 0.99),
+        "register_to_first_flow_ms_p50": percentile(rollout.first_ms, 0.5),
+        "register_to_first_flow_ms_p99": percentile(rollout.first_ms, 0.99),
+    }
+
+
+def main():
+    rigs.sweep_dead(PREFIX)
+    rounds = []
+    with rigs.Rig(f"{PREFIX}-{os.getpid()}", tasks=TASKS) as rig:
+        generation, replacement = add_addresses(rig)
+        sluice = Sluice(rig, max_flows=1048576).start()
+        # termination: a connection that outlives the delay would be reset, and count
+        service = sluice.service("rollout", [], attributes={
+            "deregistration_delay.timeout_seconds": str(DELAY_S),
+            "deregistration_delay.connection_termination.enabled": "true"})
+        sluice.rpc("RegisterTargets", TargetGroupArn=service.tg_arn,
+                   Targets=[{"Id": address, "Port": service.target_port} for address in generation])
+        rigs.wait_until(lambda: set(service.health().values()) == {"healthy"}, "all are healthy")
+        for _ in range(ROUNDS):
+            rounds.append(run_round(rig, service, generation, replacement))
+            generation, replacement = replacement, generation
+        sluice.stop()
+    results.finish("rollout", [
+        results.result("rolling_100", metric, "ms" if "_ms_" in metric else "count",
+                       [values[metric] for values in rounds]) for metric in rounds[0]], AIMS)
+
+
+main()
