@@ -47,7 +47,8 @@ def churn(rig, sluice, count):
 
     call("RegisterTargets", range(first, first + count))
     crowd.wait_healthy(service, count)
-    wires = Wires(rig, service.vip)
+    # the VIP may be one that a deleted load balancer had: its flows live on
+    wires = Wires(rig, service.vip, first_flow=SIZES.index(count) * FLOWS)
     flows = wires.new(FLOWS)
     before = wires.where(flows)
     if len(set(before.values())) < min(count, FLOWS / 8):

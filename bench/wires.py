@@ -15,9 +15,9 @@ SCATTER = 2654435761       # odd: a sequence number of 32 bits for each flow, an
 
 
 class Wires:
-    def __init__(self, rig, vip, port=80):
+    def __init__(self, rig, vip, port=80, first_flow=0):
         self.vip, self.port = socket.inet_aton(vip), port
-        self.flows = 0
+        self.flows = first_flow
         self.client = self._open(rig, "client")
         self.targets = {self._open(rig, task.name): task.v4 for task in rig.tasks}
         self.macs = b"".join(
