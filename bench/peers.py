@@ -5,6 +5,7 @@ All forward HTTP_PORT/TCP to the rig's tasks, ECHO_PORT/UDP to the echo task and
 iperf3 there, for one virtual address. All are set up as their manuals say, none is tuned.
 """
 import os
+import socket
 
 import rig as rigs
 from sluice import Sluice
@@ -40,6 +41,17 @@ class Peer:
 
     def start(self):
         raise NotImplementedError
+
+    def add(self, task):
+        """Let a task that is out take new connections; returns when the peer says it does."""
+        raise NotImplementedError
+
+    def remove(self, task):
+        """Let a task take no new connection; returns when the peer says so."""
+        raise NotImplementedError
+
+    def forget(self, task):
+        """What remains to be done for a removed task that has no connection any more."""
 
     def _ready(self):
         """Wait until a request is answered, and see who answered it, as whom."""
@@ -82,12 +94,18 @@ class SluiceXdp(Peer):
 
     def start(self):
         self.sluice = Sluice(self.rig, max_flows=1048576, **self.engine).start()
-        service = self.sluice.service("bench", self.rig.tasks)
-        self.http = service.vip
+        self.service = self.sluice.service("bench", self.rig.tasks)
+        self.http = self.service.vip
         self.udp_echo = self.sluice.service("echo", [self.rig.echo], protocol="UDP",
                                             port=rigs.ECHO_PORT).vip
         self.bulk = self.sluice.service("bulk", [self.rig.echo], port=BULK_PORT).vip
         self._ready()
+
+    def add(self, task):
+        self.service.register(task)
+
+    def remove(self, task):
+        self.service.deregister(task)
 
 
 class Nft(Peer):
@@ -96,9 +114,14 @@ class Nft(Peer):
     name = "nft"
     RULES = """
 table ip balance {{
+	map tasks {{
+		type mark : ipv4_addr
+		elements = {{ {map} }}
+	}}
 	chain pre {{
 		type nat hook prerouting priority dstnat;
-		ip daddr {vip} tcp dport {http} dnat to jhash ip saddr . tcp sport mod {n} map {{ {map} }}
+		meta mark set jhash ip saddr . tcp sport mod {n}
+		ip daddr {vip} tcp dport {http} dnat to meta mark map @tasks
 		ip daddr {vip} udp dport {echo_port} dnat to {echo}
 		ip daddr {vip} tcp dport {bulk} dnat to {echo}
 	}}
@@ -118,6 +141,17 @@ table ip balance {{
             echo_port=rigs.ECHO_PORT, bulk=BULK_PORT, out=self.rig.interfaces[-1])
         self.rig.exec("lb", "nft", "-f", self.write("nft.conf", rules))
         self._ready()
+
+    def _place(self, number, task):
+        self.rig.exec("lb", "nft", f"delete element ip balance tasks {{ {number} }}; "
+                      f"add element ip balance tasks {{ {number} : {task.v4} }}")
+
+    def add(self, task):
+        self._place(self.rig.tasks.index(task), task)
+
+    def remove(self, task):
+        """Its share of the hash goes to the first task."""
+        self._place(self.rig.tasks.index(task), self.rig.tasks[0])
 
 
 class Proxy(Peer):
@@ -163,6 +197,25 @@ listen bulk
             echo=self.rig.echo.v4, dir=self.rig.dir))
         self.rig.spawn("lb", "haproxy", "-db", "-f", config)
 
+    def _tell(self, *commands):
+        for command in commands:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(f"{self.rig.dir}/haproxy.sock")
+                client.sendall(command.encode() + b"\n")
+                answer = client.makefile().read().strip()
+            if answer not in ("", "New server registered.", "Server deleted."):
+                raise RuntimeError(f"haproxy, {command}: {answer}")
+
+    def add(self, task):
+        self._tell(f"add server http/{task.name} {task.v4}:{rigs.HTTP_PORT}",
+                   f"enable server http/{task.name}")
+
+    def remove(self, task):
+        self._tell(f"disable server http/{task.name}")
+
+    def forget(self, task):
+        self._tell(f"del server http/{task.name}")
+
 
 class Nginx(Proxy):
     name = "nginx"
@@ -185,12 +238,26 @@ stream {{
 }}
 """
 
-    def _spawn(self):
-        servers = " ".join(f"server {task.v4}:{rigs.HTTP_PORT};" for task in self.rig.tasks)
-        config = self.write("lb-nginx.conf", self.CONFIG.format(
+    def _configure(self, tasks):
+        servers = " ".join(f"server {task.v4}:{rigs.HTTP_PORT};" for task in tasks)
+        return self.write("lb-nginx.conf", self.CONFIG.format(
             module=NGINX_MODULE, dir=self.rig.dir, servers=servers, vip=self.http,
             http=rigs.HTTP_PORT, echo=self.rig.echo.v4, echo_port=rigs.ECHO_PORT, bulk=BULK_PORT))
-        self.rig.spawn("lb", "nginx", "-e", f"{self.rig.dir}/lb-nginx.log", "-c", config)
+
+    def _nginx(self, tasks):
+        return ["nginx", "-e", f"{self.rig.dir}/lb-nginx.log", "-c", self._configure(tasks)]
+
+    def _spawn(self):
+        self.tasks = list(self.rig.tasks)
+        self.rig.spawn("lb", *self._nginx(self.tasks))
+
+    def add(self, task):
+        self.tasks.append(task)
+        self.rig.exec("lb", *self._nginx(self.tasks), "-s", "reload")
+
+    def remove(self, task):
+        self.tasks.remove(task)
+        self.rig.exec("lb", *self._nginx(self.tasks), "-s", "reload")
 
 
 ALL = [Direct, SluiceXdp, Nft, Haproxy, Nginx]

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How long RegisterTargets takes, from sending the call to its reply, over the control
-socket of a real sluiced on the XDP engine, in the rig of the end-to-end tests.
+"""How long RegisterTargets and DeregisterTargets take, over the control socket of a real sluiced on
+the XDP engine, in the rig of the end-to-end tests: to the reply, and to the first new flow on the
+target, which waits for its first health check. Then the same of other balancers (peer_churn.py).
 
-A reply must mean that packets already go there: right after each, SYNs of as many new
-flows are sent to the VIP and looked for on the targets' wires. A new target that gets
-none, or a SYN at a target whose deregistration was answered, ends the benchmark.
-The store is on a disk, not in memory: each reply waited for its fsync.
+A reply must mean that packets do what was asked: a SYN at a target whose deregistration was answered
+ends the benchmark. The store is on a disk, not in memory: each reply waited for its fsync.
 """
 import json
 import os
-import select
 import selectors
-import socket
-import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,30 +18,29 @@ import results
 
 sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
 
+import crowd  # noqa: E402
+import peer_churn  # noqa: E402
 import rig as rigs  # noqa: E402
 from sluice import Sluice  # noqa: E402
+from traffic import Load  # noqa: E402
+from wires import Wires  # noqa: E402
 
 PREFIX = "sluice-bench"
-ROUNDS = 1 if results.is_quick() else 5
-ONE_CALLS = 200        # of one target, a round
-MANY_CALLS = 20        # of 1,000 targets, a round
-MANY = 1000            # also the most a group takes
+ROUNDS, ONE_CALLS, MANY_CALLS = (1, 20, 3) if results.is_quick() else (5, 200, 20)
+LOADED_CALLS = ONE_CALLS // 2
+SIZES = [10, 100, 1000]  # of a call with many targets; the last is the most a group takes
 CONNECTIONS = 16
-CONCURRENT_CALLS = 60  # of each connection, a round
-ONE_SYNS = 32          # two targets share them: none at the new one once in 2^32
-MANY_SYNS = 256
-ARRIVAL_S = 5
-WAL_BYTES = 2 * 4120   # two pages of SQLite's write-ahead log
+CONCURRENT_CALLS = 60    # of each connection, a round
+ONE_SYNS = 32            # two targets share them: none at the new one once in 2^32
+LIVE_FLOWS, LIVE_RATE = 100_000, 20_000
+WAL_BYTES = 2 * 4120     # two pages of SQLite's write-ahead log
+PATIENCE_S = 10
 
 AIMS = {
     ("register_one", "reply_ms_p99"): ("<=", 5),
     ("register_1000", "reply_ms_p99"): ("<=", 50),
     ("register_one_concurrent", "calls_per_second"): (">=", 2000),
 }
-
-ETH_P_IP = 0x0800
-PROTO_TCP = 6
-SYN, ACK = 0x02, 0x10
 
 
 class Connection:
@@ -77,89 +73,9 @@ class Connection:
         return (time.perf_counter() - begin) * 1000
 
 
-class Wires:
-    """Sends SYNs from the client, and sees them arrive at the targets."""
-
-    def __init__(self, rig, vip):
-        self.vip = socket.inet_aton(vip)
-        self.flows = 0
-        self.client = self._open(rig, "client")
-        self.targets = {self._open(rig, task.name): task.v4 for task in rig.tasks}
-        self.macs = b"".join(
-            bytes.fromhex(rig.exec(short, "ip", "-o", "link", "show", "dev", device)
-                          .stdout.split("link/ether ")[1].split()[0].replace(":", ""))
-            for short, device in (("lb", rig.interfaces[0]), ("client", "eth0")))
-
-    @staticmethod
-    def _open(rig, short):
-        with rig.inside(short):
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        made.bind(("eth0", 0))
-        made.setblocking(False)
-        return made
-
-    def _syn(self):
-        """Of a flow never seen before. Its TCP checksum is wrong: the target does not answer."""
-        self.flows += 1
-        source = struct.pack("!I", 0x0a4d0003 + self.flows // 60000 % 100)
-        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0x4000, 64, PROTO_TCP, 0, source,
-                         self.vip)
-        total = sum(struct.unpack("!10H", ip))
-        total = (total & 0xffff) + (total >> 16)
-        total = (total & 0xffff) + (total >> 16)
-        tcp = struct.pack("!HHIIBBHHH", 1024 + self.flows % 60000, 80, self.flows * 2654435761
-                          & 0xffffffff, 0, 0x50, SYN, 1024, 0, 0)
-        return (self.macs + b"\x08\x00" + ip[:10] + struct.pack("!H", ~total & 0xffff) + ip[12:]
-                + tcp)
-
-    def _drain(self):
-        """(target address, port) of each SYN that has arrived."""
-        for wire, address in self.targets.items():
-            while True:
-                try:
-                    frame, origin = wire.recvfrom(128)
-                except BlockingIOError:
-                    break
-                if (origin[2] != socket.PACKET_OUTGOING and frame[23] == PROTO_TCP
-                        and frame[47] & (SYN | ACK) == SYN):
-                    yield address, int.from_bytes(frame[36:38], "big")
-
-    def share(self, count):
-        """Send SYNs of so many new flows: which (address, port) got how many of them."""
-        for _ in self._drain():
-            raise RuntimeError("a SYN arrived that was not sent in this round")
-        for _ in range(count):
-            self.client.send(self._syn())
-        seen = {}
-        deadline = time.monotonic() + ARRIVAL_S
-        while sum(seen.values()) < count:
-            for target in self._drain():
-                seen[target] = seen.get(target, 0) + 1
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{count} SYNs sent, {sum(seen.values())} arrived: {seen}")
-            select.select(list(self.targets), [], [], 0.01)
-        return seen
-
-
-def expect(seen, allowed, wanted, when):
-    """Only allowed targets got SYNs, and those that had to get some did."""
-    if not set(seen) <= set(allowed):
-        raise RuntimeError(f"{when}: SYNs at {sorted(set(seen) - set(allowed))}")
-    if not set(wanted) <= set(seen):
-        raise RuntimeError(f"{when}: no SYN at {sorted(set(wanted) - set(seen))} of {seen}")
-
-
 def request(method, group, targets):
-    described = [{"Id": address, "Port": port} for address, port in targets]
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
-                       "params": {"TargetGroupArn": group, "Targets": described}}
-                      ).encode() + b"\n"
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+                       "params": {"TargetGroupArn": group, "Targets": targets}}).encode() + b"\n"
 
 
 def disk_times(directory):
@@ -181,53 +97,48 @@ class Bench:
         self.sluice, self.rig = sluice, rig
         self.wires = Wires(rig, self.service.vip)
         self.connection = Connection(sluice)
-        self.stays = (rig.tasks[0].v4, 80)
-        self.port = 10000
+        self.stays = crowd.targets(rig.tasks[0], [rigs.HTTP_PORT])
+        self.port = crowd.FIRST_PORT
+        self.times = {}  # {(case, metric): [[milliseconds] of each round]}
 
     def fresh(self, count):
         """Targets that never were registered before."""
-        if self.port + count > 65535:
-            self.port = 10000
+        if self.port + count > crowd.LAST_PORT:
+            self.port = crowd.FIRST_PORT
         self.port += count
-        return [(self.rig.tasks[1].v4, port) for port in range(self.port - count, self.port)]
+        return crowd.targets(self.rig.tasks[1], range(self.port - count, self.port))
 
     def register(self, targets):
         return self.connection.call(request("RegisterTargets", self.group, targets))
 
     def deregister(self, targets):
-        return self.connection.call(request("DeregisterTargets", self.group, targets))
+        """Returns milliseconds; no SYN of a new flow may come to them from now on."""
+        took = self.connection.call(request("DeregisterTargets", self.group, targets))
+        if targets != self.stays:
+            seen = set(self.wires.share(ONE_SYNS))
+            if seen != {(self.stays[0]["Id"], self.stays[0]["Port"])}:
+                raise RuntimeError(f"new flows came to {sorted(seen)} after their deregistration")
+        return took
 
-    def one(self):
-        """A round of single registrations beside a target that stays; milliseconds of each."""
-        self.register([self.stays])
-        times = []
-        for target in self.fresh(ONE_CALLS):
-            times.append(self.register([target]))
-            expect(self.wires.share(ONE_SYNS), [self.stays, target], [target], "registered")
-            self.deregister([target])
-            expect(self.wires.share(ONE_SYNS), [self.stays], [self.stays], "deregistered")
-        self.deregister([self.stays])
-        return times
+    def first_flow(self, targets, begin):
+        """Milliseconds since `begin` at which a new flow has come to one of the targets."""
+        wanted = {(target["Id"], target["Port"]) for target in targets}
+        while not wanted & set(self.wires.share(1)):
+            if time.perf_counter() - begin > PATIENCE_S:
+                raise RuntimeError(f"no new flow came to {targets[0]} in {PATIENCE_S} s")
+        return (time.perf_counter() - begin) * 1000
 
-    def replace(self, targets):
-        """Take targets out, of which there may be as many as a group takes."""
-        self.deregister(targets[:1])
-        self.register([self.stays])
-        self.deregister(targets[1:])
-        expect(self.wires.share(ONE_SYNS), [self.stays], [self.stays], "many deregistered")
-        self.deregister([self.stays])
+    def turn(self, case, targets):
+        """Register, see a flow, deregister."""
+        begin = time.perf_counter()
+        reply = self.register(targets)
+        first = self.first_flow(targets, begin)
+        self.note(f"register_{case}", "reply", reply)
+        self.note(f"register_{case}", "first_flow", first)
+        self.note(f"deregister_{case}", "reply", self.deregister(targets))
 
-    def many(self):
-        times = []
-        for _ in range(MANY_CALLS):
-            targets = self.fresh(MANY)
-            times.append(self.register(targets))
-            seen = self.wires.share(MANY_SYNS)
-            expect(seen, targets, [], "1,000 registered")
-            if len(seen) < MANY_SYNS / 2:
-                raise RuntimeError(f"{MANY_SYNS} flows went to {len(seen)} of {MANY} targets only")
-            self.replace(targets)
-        return times
+    def note(self, case, metric, milliseconds):
+        self.times.setdefault((case, metric), [[]])[-1].append(milliseconds)
 
     def concurrent(self):
         """Calls a second, each of one target, all into one group."""
@@ -250,25 +161,73 @@ class Bench:
             seconds = time.perf_counter() - begin
             for key in list(selector.get_map().values()):
                 key.data.socket.close()
-        expect(self.wires.share(MANY_SYNS), targets, [], "registered over many connections")
-        self.replace(targets)
+        self.deregister(targets)
         return len(targets) / seconds
 
+    def idle(self):
+        for _ in range(ONE_CALLS):
+            self.turn("one", self.fresh(1))
+        # the target that stays counts, too
+        for size in SIZES:
+            for _ in range(MANY_CALLS):
+                self.turn(size, self.fresh(min(size, SIZES[-1] - 1)))
+
+    def loaded(self):
+        """Beside 100,000 live flows that have packets, and new ones as fast as they come."""
+        with live_flows(self.rig, self.udp_vip), \
+                Load(self.rig, self.service.url("/quiet")) as storm:
+            for _ in range(LOADED_CALLS):
+                self.turn("one_loaded", self.fresh(1))
+            if storm.stop().failed:
+                raise RuntimeError(f"{storm.failed} requests failed\n{storm.output}")
+
     def run(self, disk):
-        one, many, rate, fsync = [], [], [], []
-        for _ in range(ROUNDS):
-            fsync.append(disk_times(disk))
-            one.append(self.one())
-            many.append(self.many())
+        rate = []
+        self.udp_vip = self.sluice.service("live", [self.rig.echo], protocol="UDP",
+                                           port=rigs.ECHO_PORT).vip
+        self.register(self.stays)
+        crowd.wait_healthy(self.service, 1)
+        for number in range(ROUNDS):
+            results.progress(f"round {number + 1} of {ROUNDS}: registration")
+            for rounds in self.times.values():
+                rounds.append([])
+            for took in disk_times(disk):
+                self.note("disk_fdatasync", "reply", took)
+            self.idle()
+            self.loaded()
             rate.append(self.concurrent())
-        measured = []
-        for case, rounds in (("register_one", one), ("register_1000", many),
-                             ("disk_fdatasync", fsync)):
-            for metric, share in (("reply_ms_p50", 0.5), ("reply_ms_p99", 0.99)):
-                measured.append(results.result(case, metric, "ms",
-                                               [percentile(times, share) for times in rounds]))
-        measured.append(results.result("register_one_concurrent", "calls_per_second", "1/s", rate))
-        return measured
+        for (case, metric), rounds in self.times.items():
+            for percent in peer_churn.PERCENTS:
+                yield results.result(case, peer_churn.metric_name(metric, percent), "ms",
+                                     [results.percentile(times, percent) for times in rounds])
+        yield results.result("register_one_concurrent", "calls_per_second", "1/s", rate)
+
+
+class live_flows:
+    """UDP flows that have a packet every few seconds while it is entered."""
+
+    def __init__(self, rig, vip):
+        mac = rig.exec("lb", "ip", "-o", "link", "show", "dev",
+                       rig.interfaces[0]).stdout.split("link/ether ")[1].split()[0]
+        self.process = rig.spawn(
+            "client", os.path.join(rigs.BUILD, "bench", "bench_generator"), "eth0", mac,
+            "10.77.0.10", vip, str(rigs.ECHO_PORT), str(LIVE_FLOWS),
+            f"{rigs.NETNS_DIR}/{rig.ns('switch')}", "lb", stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        self.process.stdin.write(f"{LIVE_FLOWS} 1\n")
+        self.process.stdin.flush()
+        got = json.loads(self.process.stdout.readline())
+        if got["arrived"] < got["sent"]:
+            raise RuntimeError(f"live flows: {got}")
+        self.process.stdin.write(f"{LIVE_RATE} {PATIENCE_S}\n" * ROUNDS)
+        self.process.stdin.flush()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def main():
@@ -276,12 +235,15 @@ def main():
     # /var/tmp is on a disk where /run and perhaps /tmp are not
     with (tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sluice-bench-") as disk,
           rigs.Rig(f"{PREFIX}-{os.getpid()}", tasks=2) as rig):
+        crowd.answer_everywhere(rig, rig.tasks[1])
         sluice = Sluice(rig, max_flows=1048576, max_targets=65535)
         sluice.config["store"]["path"] = os.path.join(disk, "sluice.db")
         sluice.start()
-        measured = Bench(rig, sluice).run(disk)
+        measured = list(Bench(rig, sluice).run(disk))
         sluice.stop()
+    measured += peer_churn.measure(f"{PREFIX}-{os.getpid()}")
     results.finish("registration", measured, AIMS)
 
 
-main()
+if __name__ == "__main__":
+    main()

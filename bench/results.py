@@ -78,6 +78,11 @@ def lead_sign(ahead, behind):
     return " >" if min(ahead) > max(behind) else " ~"
 
 
+def percentile(values, percent):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
 def result(case, metric, unit, values):
     return {
         "case": case,
