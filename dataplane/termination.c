@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define RETRIES 4   /* of a flow that a packet changed while it was ended */
-#define SUSPECTS 64 /* a processor owns one flow at a time: of a killed process there are few */
+#define SUSPECTS 64 /* flows that are ended as the walk passes; a killed process leaves one */
 
 union line { /* of either family */
 	struct sl_flow_line line;
@@ -130,23 +130,21 @@ static void suspect(struct termination *termination, bool v6, uint32_t number, u
 			(struct suspect){number, control, v6};
 }
 
-/*
- * Do what is left of sl_flow_end(), or undo what was done of making a flow. Either has the
- * lines' versions for a log: the target's line dies right before the flow is counted.
- */
+/* Do what is left of sl_flow_end(). The lines' versions are a log: the target's line dies right
+ * before the flow is counted. */
 static void remove_nobodys(struct termination *termination, const struct suspect *s)
 {
 	struct sl_tables *t = &termination->tables;
 	struct sl_flow_line *client = sl_line(t, s->v6, 2 * s->number);
 	struct sl_flow_line *target = sl_line(t, s->v6, 2 * s->number + 1);
-	uint16_t dead = client->version | 1;
+	uint16_t dead = SL_CONTROL_VERSION(s->control) + 1;
 	bool counted = target->version == dead;
 
 	if (SL_READ(client->control) != s->control)
 		return;
 	sl_line_unlink(t, s->v6, client, 2 * s->number, dead);
 	sl_line_unlink(t, s->v6, target, 2 * s->number + 1, dead);
-	if (SL_CONTROL_STATE(s->control) == SL_FLOW_ENDING && !counted) {
+	if (!counted) {
 		if (!sl_state_is_closed(SL_CONTROL_FLAGS(s->control)))
 			sl_count_ended(t, client, 1);
 		sl_count_freed(t, client);
@@ -170,7 +168,7 @@ static bool look_at(struct termination *termination, bool v6, uint32_t number)
 	const struct sl_target *peer;
 	union line lines[2];
 
-	if (state == SL_FLOW_NEW || state == SL_FLOW_ENDING)
+	if (state == SL_FLOW_ENDING)
 		suspect(termination, v6, number, control);
 	if (!sl_state_is_live(state) || sl_state_is_closed(state))
 		return true;

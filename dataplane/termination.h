@@ -12,9 +12,9 @@
  * A packet that chose its target before a change was visible makes its flow
  * behind the walk's back, so each walk is followed by a late one.
  *
- * The walks also find what a process left half-made or half-removed when it was
- * killed, of this thread or of a poll-mode worker: a flow in whose making nothing
- * moves from one walk to the late one is nobody's, and is removed.
+ * The walks also find what an earlier process was ending when it was killed (the
+ * kernel's code cannot be; for poll-mode workers see dpdk/repair.h): a flow in whose
+ * end nothing moves from one walk to the late one is nobody's, and is removed.
  *
  * One thread. Time is CLOCK_MONOTONIC in ns, passed in by the caller.
  */

@@ -336,8 +336,8 @@ static uint64_t freed(const struct walk *walk, uint16_t target)
 	return n;
 }
 
-/* How far somebody came with a flow when he was killed. */
-static void abandon(struct walk *walk, bool v6, uint32_t flow, uint32_t state, int lines_dead)
+/* How far somebody came with the end of a flow when he was killed. */
+static void abandon(struct walk *walk, bool v6, uint32_t flow, int lines_dead)
 {
 	struct sl_tables *t = &walk->path.tables;
 
@@ -347,7 +347,8 @@ static void abandon(struct walk *walk, bool v6, uint32_t flow, uint32_t state, i
 
 		if (i == 0)
 			line->control = SL_CONTROL(SL_CONTROL_VERSION(line->control),
-						   SL_CONTROL_STATE(line->control), state);
+						   SL_CONTROL_STATE(line->control),
+						   SL_FLOW_ENDING);
 		sl_line_key(line, v6, &key);
 		if (i < lines_dead)
 			sl_line_unlink(t, v6, line, 2 * flow + (uint32_t)i, line->version | 1);
@@ -359,27 +360,25 @@ static void what_a_killed_process_left_half_done_is_removed(void **state)
 	struct walk *walk = *state;
 	struct path *path = &walk->path;
 
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 6; i++) {
 		bool v6 = i & 1;
-		int lines_dead = i / 2 % 3;
-		uint32_t left_as = i < 6 ? SL_FLOW_ENDING : SL_FLOW_NEW;
+		int lines_dead = i / 2;
 		struct packet_spec answer, spec = world_packet(&path->world, v6, SL_TCP, WORLD_SNAT,
 							       1, (uint16_t)(5000 + i));
 		uint32_t flow = path_establish(path, &spec, WORLD_TARGET_SIDE, &answer);
 		uint16_t target = target_of(walk, &spec);
 		uint64_t before = freed(walk, target);
 
-		abandon(walk, v6, flow, left_as, lines_dead);
+		abandon(walk, v6, flow, lines_dead);
 		termination_begin(walk->termination, path->tables.now_ns);
 		walk_on(walk);
-		assert_int_equal(world_state(&path->world, v6, flow), left_as);
+		assert_int_equal(world_state(&path->world, v6, flow), SL_FLOW_ENDING);
 		path->tables.now_ns += TERMINATION_LATE_NS;
 		assert_int_equal(termination_step(walk->termination, path->tables.now_ns), 0);
 		assert_int_equal(world_state(&path->world, v6, flow), SL_FLOW_FREE);
 		assert_null(world_flaw(&path->world, v6));
 		/* both lines dead: the next thing that was done, counting, may have been done */
-		assert_int_equal(freed(walk, target) - before,
-				 left_as == SL_FLOW_ENDING && lines_dead < 2);
+		assert_int_equal(freed(walk, target) - before, lines_dead < 2);
 		walk_on(walk);
 	}
 }
@@ -395,10 +394,10 @@ static void what_somebody_still_works_at_is_left_alone(void **state)
 	uint32_t was = line->control;
 	struct packet packet;
 
-	line->control = SL_CONTROL(SL_CONTROL_VERSION(was), 0, SL_FLOW_NEW);
+	line->control = SL_CONTROL(SL_CONTROL_VERSION(was), SL_FLOW_ESTABLISHED, SL_FLOW_ENDING);
 	termination_begin(walk->termination, path->tables.now_ns);
 	walk_on(walk);
-	line->control = was; /* it was made meanwhile */
+	line->control = was; /* another one, made meanwhile */
 	path->tables.now_ns += TERMINATION_LATE_NS;
 	assert_int_equal(termination_step(walk->termination, path->tables.now_ns), 0);
 	path_sends(path, &spec, WORLD_CLIENT_SIDE, WORLD_TARGET_SIDE, &packet);
