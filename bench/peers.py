@@ -197,24 +197,29 @@ listen bulk
             echo=self.rig.echo.v4, dir=self.rig.dir))
         self.rig.spawn("lb", "haproxy", "-db", "-f", config)
 
-    def _tell(self, *commands):
-        for command in commands:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(f"{self.rig.dir}/haproxy.sock")
-                client.sendall(command.encode() + b"\n")
-                answer = client.makefile().read().strip()
-            if answer not in ("", "New server registered.", "Server deleted."):
-                raise RuntimeError(f"haproxy, {command}: {answer}")
+    def _tell(self, command, answers=("",)):
+        """One command of the runtime API; whether it was answered with one of these."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{self.rig.dir}/haproxy.sock")
+            client.sendall(command.encode() + b"\n")
+            answer = client.makefile().read().strip()
+        if answer in answers:
+            return True
+        if "still has connections" not in answer:
+            raise RuntimeError(f"haproxy, {command}: {answer}")
+        return False
 
     def add(self, task):
         self._tell(f"add server http/{task.name} {task.v4}:{rigs.HTTP_PORT}",
-                   f"enable server http/{task.name}")
+                   ["New server registered."])
+        self._tell(f"enable server http/{task.name}")
 
     def remove(self, task):
         self._tell(f"disable server http/{task.name}")
 
     def forget(self, task):
-        self._tell(f"del server http/{task.name}")
+        rigs.wait_until(lambda: self._tell(f"del server http/{task.name}", ["Server deleted."]),
+                        f"{task.name} has no connections")
 
 
 class Nginx(Proxy):
