@@ -12,7 +12,7 @@
 
 #include "dataplane/core/packet.h"
 
-#define DATAPATH_TARGETS 32u /* a power of two; as many listeners */
+#define DATAPATH_TARGETS 128u /* a power of two; as many listeners: ports for 2^22 flows and more */
 #define DATAPATH_FLOWS_MAX 1048576u
 #define DATAPATH_RUN 1048576u	/* most packets of one run */
 #define DATAPATH_WINDOW 4096u	/* packets between two looks at the clock; a power of two */
