@@ -124,7 +124,6 @@ const struct config_field config_dpdk_fields[] = {
 
 void config_dpdk_defaults(struct engine_dpdk *dpdk)
 {
-	snprintf(dpdk->table_dir, sizeof(dpdk->table_dir), "/run/sluice");
 	dpdk->kernel_pps = KERNEL_PPS_DEFAULT;
 }
 

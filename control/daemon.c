@@ -307,6 +307,13 @@ static void log_engine(const struct daemon *daemon)
 	for (i = 0; i < info.n_interfaces; i++)
 		log_info("interface %s: %s mode, %s", info.interfaces[i].name,
 			 info.interfaces[i].mode, info.interfaces[i].up ? "up" : "down");
+	if (info.dpdk.n_devices != 0)
+		log_info("packets in %s pages, flow table in %s pages%s",
+			 info.dpdk.huge_packets ? "huge" : "ordinary",
+			 info.dpdk.huge_tables ? "huge" : "ordinary",
+			 info.dpdk.huge_packets && info.dpdk.huge_tables ?
+				 "" :
+				 ": slower; see hugepages and table_dir in README.md");
 }
 
 /* --- beginning and end --------------------------------------------------------------------- */

@@ -6,6 +6,11 @@
  * "MaxFlowsIpv6", "Targets", "MaxTargets", "Listeners", "TargetGroups",
  * "FlowRecordsLost", "RefusalsUnrecorded", "Interfaces": [{"Name", "Mode", "Up"}], "Drops":
  * [{"Reason", "Text", "Packets"}], "FlowsEnded": {"fin": count, …}}
+ *
+ * and of the dpdk engine "Dpdk": {"WorkerCpus": [cpu], "Idle", "PacketsInHugePages",
+ * "TablesInHugePages", "Devices": [{"Device", "Interface", "Driver", "Offloads",
+ * "Queues", "Mtu", "Up", "Received", "Sent", "Missed", "SendDropped", "TooLong",
+ * "ToKernel", "FromKernel", "ToKernelLimited", "KernelDropped"}]}
  */
 #ifndef SLUICE_ENGINE_REPORT_H
 #define SLUICE_ENGINE_REPORT_H

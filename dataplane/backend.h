@@ -38,6 +38,9 @@ struct backend_ops {
 	/** How packets of a port are taken in: "native", "generic", a driver's name. */
 	const char *(*mode)(const struct backend *backend, const struct port *port);
 
+	/** Tell of what no other kind has. NULL: nothing. */
+	void (*describe)(const struct backend *backend, struct engine_info *info);
+
 	/** Wait until every packet that was on its way when this was called is through: what it
 	 *  could see of the tables no packet sees any more. NULL: after a time of grace. */
 	void (*wait_for_readers)(struct backend *backend);

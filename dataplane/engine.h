@@ -80,7 +80,7 @@ struct engine_dpdk {
 	enum engine_idle idle;
 	uint32_t memory_mib;   /* for packets; 0: what the ports need */
 	uint32_t kernel_pps;   /* packets a second and port that the kernel is given, at most */
-	char table_dir[ENGINE_DIR_MAX]; /* where the tables' file lies: on a tmpfs or hugetlbfs */
+	char table_dir[ENGINE_DIR_MAX]; /* of the tables' file: on a tmpfs or hugetlbfs; "": chosen */
 	char eal[ENGINE_MAX_EAL][ENGINE_EAL_MAX]; /* more arguments for DPDK */
 	unsigned int n_eal;
 };
@@ -307,8 +307,35 @@ struct engine_drop {
 /** Dropped packets by reason; returns how many entries @drops got, at most @max. */
 size_t engine_drops(const struct engine *engine, struct engine_drop *drops, size_t max);
 
+struct engine_device { /* a port of the dpdk engine */
+	char name[ENGINE_DEVICE_MAX]; /* with its arguments */
+	char interface[IF_NAMESIZE];  /* its tap */
+	char driver[32];
+	char offloads[160]; /* in use: "tx MBUF_FAST_FREE"; "none" */
+	unsigned int queues;
+	uint32_t mtu;
+	bool up;
+	/* packets; those of the device itself are since it was opened */
+	uint64_t received, sent;
+	uint64_t missed;	  /* the workers were too slow for them */
+	uint64_t tx_dropped;	  /* the device took no more */
+	uint64_t too_long;	  /* beyond its MTU */
+	uint64_t to_kernel, from_kernel;
+	uint64_t to_kernel_limited; /* above kernel_pps */
+	uint64_t kernel_dropped;    /* kernel or workers took no more */
+};
+
+struct engine_dpdk_info {
+	uint32_t workers[ENGINE_MAX_WORKERS]; /* CPU of each */
+	unsigned int n_workers;
+	const char *idle;
+	bool huge_packets, huge_tables; /* what lies in huge pages */
+	struct engine_device devices[ENGINE_MAX_INTERFACES];
+	unsigned int n_devices; /* 0 in other engines */
+};
+
 struct engine_info {
-	const char *kind;	 /* "xdp", "memory" */
+	const char *kind;	 /* "xdp", "dpdk", "memory" */
 	uint32_t layout_version; /* of the tables */
 	bool taken_over;	 /* the tables outlived an earlier sluiced */
 	uint32_t max_flows, max_flows_ipv6, flows, flows_ipv6; /* flows: live and lingering */
@@ -317,10 +344,11 @@ struct engine_info {
 	uint64_t refusals_unrecorded; /* refused flows above the limit of their records */
 	struct {
 		char name[IF_NAMESIZE];
-		const char *mode; /* "native", "generic" */
+		const char *mode; /* "native", "generic"; a driver's name in the dpdk engine */
 		bool up;
 	} interfaces[ENGINE_MAX_INTERFACES];
 	unsigned int n_interfaces;
+	struct engine_dpdk_info dpdk;
 };
 void engine_describe(const struct engine *engine, struct engine_info *ret_info);
 

@@ -125,6 +125,8 @@ void engine_describe(const struct engine *engine, struct engine_info *ret_info)
 		info.interfaces[i].mode = engine->ops->mode(engine->backend, port);
 		info.interfaces[i].up = port->up;
 	}
+	if (engine->ops->describe != NULL)
+		engine->ops->describe(engine->backend, &info);
 	*ret_info = info;
 }
 

@@ -412,6 +412,49 @@ static const char *dpdk_mode(const struct backend *backend, const struct port *p
 	return place < 0 ? "none" : backend->devices[place].driver;
 }
 
+static void describe_port(const struct backend *backend, unsigned int number,
+			  struct engine_device *ret_device)
+{
+	const struct service_port_counters *service = &backend->service.ports[number].counters;
+
+	snprintf(ret_device->name, sizeof(ret_device->name), "%s",
+		 backend->settings->ports[number].device);
+	snprintf(ret_device->interface, sizeof(ret_device->interface), "%s",
+		 backend->taps[number].name);
+	device_describe(&backend->devices[number], ret_device);
+	for (unsigned int i = 0; i < backend->n_workers; i++) {
+		const struct worker_port_counters *c = &backend->workers[i].ports[number].counters;
+
+		ret_device->tx_dropped += c->tx_dropped;
+		ret_device->too_long += c->segmented;
+		ret_device->to_kernel += c->kernel_packets;
+		ret_device->to_kernel_limited += c->kernel_limited;
+		ret_device->kernel_dropped += c->kernel_overflow;
+	}
+	ret_device->from_kernel = service->from_kernel;
+	ret_device->kernel_dropped += service->from_kernel_dropped + service->to_kernel_dropped;
+}
+
+static void dpdk_describe(const struct backend *backend, struct engine_info *info)
+{
+	static const char *const idle[] = {
+		[ENGINE_IDLE_AUTO] = "auto",
+		[ENGINE_IDLE_POLL] = "poll",
+		[ENGINE_IDLE_SLEEP] = "sleep",
+		[ENGINE_IDLE_INTERRUPT] = "interrupt",
+	};
+	struct engine_dpdk_info *dpdk = &info->dpdk;
+
+	memcpy(dpdk->workers, backend->eal.workers, sizeof(dpdk->workers));
+	dpdk->n_workers = backend->n_workers;
+	dpdk->idle = idle[backend->idle];
+	dpdk->huge_packets = backend->eal.hugepages;
+	dpdk->huge_tables = backend->file.huge;
+	dpdk->n_devices = backend->n_ports;
+	for (unsigned int i = 0; i < backend->n_ports; i++)
+		describe_port(backend, i, &dpdk->devices[i]);
+}
+
 const struct backend_ops backend_dpdk = {
 	.kind = "dpdk",
 	.open = dpdk_open,
@@ -421,5 +464,6 @@ const struct backend_ops backend_dpdk = {
 	.records_fd = dpdk_records_fd,
 	.records = dpdk_records,
 	.mode = dpdk_mode,
+	.describe = dpdk_describe,
 	.wait_for_readers = dpdk_wait_for_readers,
 };

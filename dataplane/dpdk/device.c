@@ -189,6 +189,7 @@ int device_open(const struct engine_dpdk_port *settings, const char *what, unsig
 	memset(device, 0, sizeof(*device));
 	device->id = DEVICE_NONE;
 	device->queues = (uint16_t)n_queues;
+	device->mtu = settings->mtu;
 	r = find(settings, what, &device->id, error);
 	if (r < 0)
 		return r;
@@ -273,7 +274,7 @@ bool device_link_is_up(const struct device *device)
 	       (device->kernel_name[0] == '\0' || interface_runs(device->kernel_name));
 }
 
-void device_offloads(const struct device *device, char *text, size_t room)
+static void name_offloads(const struct device *device, char *text, size_t room)
 {
 	size_t len = 0;
 
@@ -292,4 +293,20 @@ void device_offloads(const struct device *device, char *text, size_t room)
 	}
 	if (len == 0)
 		snprintf(text, room, "none");
+}
+
+void device_describe(const struct device *device, struct engine_device *ret_device)
+{
+	struct rte_eth_stats stats = {};
+
+	snprintf(ret_device->driver, sizeof(ret_device->driver), "%s", device->driver);
+	name_offloads(device, ret_device->offloads, sizeof(ret_device->offloads));
+	ret_device->queues = device->queues;
+	ret_device->mtu = device->mtu;
+	ret_device->up = device_link_is_up(device);
+	if (rte_eth_stats_get(device->id, &stats) != 0)
+		return;
+	ret_device->received = stats.ipackets;
+	ret_device->sent = stats.opackets;
+	ret_device->missed = stats.imissed + stats.ierrors + stats.rx_nombuf;
 }

@@ -17,8 +17,9 @@ struct rte_mempool;
 #define DEVICE_NONE UINT16_MAX
 
 struct device {
-	uint16_t id;		       /* as DPDK numbers it; DEVICE_NONE: not open */
-	uint16_t queues;	       /* of each direction */
+	uint16_t id;	 /* as DPDK numbers it; DEVICE_NONE: not open */
+	uint16_t queues; /* of each direction */
+	uint32_t mtu;
 	char driver[32];	       /* "net_af_xdp" */
 	char kernel_name[IF_NAMESIZE]; /* the interface it is driven through; "": none */
 	uint8_t mac[6];
@@ -68,7 +69,7 @@ void device_close(struct device *device);
 /** Whether frames can be sent and come in. May be called by another thread. */
 bool device_link_is_up(const struct device *device);
 
-/** Name the offloads in use, "none" without any. */
-void device_offloads(const struct device *device, char *text, size_t room);
+/** Fill in what the device itself knows. */
+void device_describe(const struct device *device, struct engine_device *ret_device);
 
 #endif

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define FILE_NAME "tables"
+#define PLAIN_DIR "/run/sluice"
+#define HUGE_DIR "/dev/hugepages" /* where systemd mounts a hugetlbfs */
 
 static int fail_with(const struct table_file *file, int r, const char *what,
 		     char error[ENGINE_ERROR_MAX])
@@ -22,7 +24,8 @@ static int fail_with(const struct table_file *file, int r, const char *what,
 }
 
 /* A file on a disk would outlive a reboot, and the clock that its flows are dated by. */
-static int check_file_system(struct table_file *file, const char *dir, char error[ENGINE_ERROR_MAX])
+static int check_file_system(struct table_file *file, const char *dir,
+			     enum engine_hugepages hugepages, char error[ENGINE_ERROR_MAX])
 {
 	struct statfs fs;
 
@@ -30,6 +33,14 @@ static int check_file_system(struct table_file *file, const char *dir, char erro
 		return fail_with(file, -errno, "the file system of", error);
 	file->huge = fs.f_type == HUGETLBFS_MAGIC;
 	file->page_bytes = (size_t)(file->huge ? fs.f_bsize : sysconf(_SC_PAGESIZE));
+	if (!file->huge && hugepages == ENGINE_HUGEPAGES_ON) {
+		snprintf(
+			error, ENGINE_ERROR_MAX,
+			"engine.dpdk.hugepages is \"on\", but engine.dpdk.table_dir %.80s is on no "
+			"hugetlbfs; run `mount -t hugetlbfs none " HUGE_DIR "`",
+			dir);
+		return -EINVAL;
+	}
 	if (file->huge || fs.f_type == TMPFS_MAGIC)
 		return 0;
 	snprintf(error, ENGINE_ERROR_MAX,
@@ -173,12 +184,9 @@ static int take_over(struct table_file *file, const struct engine_config *settin
 	return create(file, settings, cpus, error);
 }
 
-int table_file_open(const struct engine_config *settings, uint32_t cpus,
-		    struct table_file *ret_file, struct sl_tables *ret_tables,
-		    char error[ENGINE_ERROR_MAX])
+static int open_in(const char *dir, const struct engine_config *settings, uint32_t cpus,
+		   struct table_file *file, char error[ENGINE_ERROR_MAX])
 {
-	const char *dir = settings->dpdk.table_dir;
-	struct table_file *file = ret_file;
 	int r;
 
 	memset(file, 0, sizeof(*file));
@@ -190,15 +198,45 @@ int table_file_open(const struct engine_config *settings, uint32_t cpus,
 		return fail_with(file, -errno, "making the folder of", error);
 	r = open_locked(file, error);
 	if (r == 0)
-		r = check_file_system(file, dir, error);
+		r = check_file_system(file, dir, settings->dpdk.hugepages, error);
 	if (r == 0)
 		r = take_over(file, settings, cpus, error);
 	if (r < 0 && (file->fresh || (file->fd >= 0 && file->bytes == 0)))
 		table_file_remove(file); /* the first error is told */
-	if (r < 0)
-		return r;
-	tables_bind_block(ret_tables, file->memory, file->memory);
-	return 0;
+	return r;
+}
+
+/* Without a table_dir: huge pages where there are enough, unless flows lie elsewhere. */
+static int open_somewhere(const struct engine_config *settings, uint32_t cpus,
+			  struct table_file *file, char error[ENGINE_ERROR_MAX])
+{
+	enum engine_hugepages hugepages = settings->dpdk.hugepages;
+	struct statfs fs;
+	int r;
+
+	if (hugepages == ENGINE_HUGEPAGES_ON)
+		return open_in(HUGE_DIR "/sluice", settings, cpus, file, error);
+	if (hugepages == ENGINE_HUGEPAGES_AUTO && access(PLAIN_DIR "/" FILE_NAME, F_OK) != 0 &&
+	    statfs(HUGE_DIR, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) {
+		r = open_in(HUGE_DIR "/sluice", settings, cpus, file, error);
+		if (r != -ENOMEM)
+			return r;
+		table_file_close(file);
+	}
+	return open_in(PLAIN_DIR, settings, cpus, file, error);
+}
+
+int table_file_open(const struct engine_config *settings, uint32_t cpus,
+		    struct table_file *ret_file, struct sl_tables *ret_tables,
+		    char error[ENGINE_ERROR_MAX])
+{
+	const char *dir = settings->dpdk.table_dir;
+	int r = dir[0] != '\0' ? open_in(dir, settings, cpus, ret_file, error)
+			       : open_somewhere(settings, cpus, ret_file, error);
+
+	if (r == 0)
+		tables_bind_block(ret_tables, ret_file->memory, ret_file->memory);
+	return r;
 }
 
 void table_file_close(struct table_file *file)

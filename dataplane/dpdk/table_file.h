@@ -22,7 +22,8 @@ struct table_file {
 };
 
 /**
- * Take over the file in @settings->dpdk.table_dir, or make it, and map it.
+ * Take over the file in @settings->dpdk.table_dir, or make it, and map it. Without a table_dir it
+ * is in /dev/hugepages/sluice if that can be, or in /run/sluice.
  *
  * What a process left that was killed while it made the file is made anew.
  *

@@ -47,6 +47,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		config->engine.snat_port_min <= config->engine.snat_port_max);
 	require(config->health_port_max < config->engine.snat_port_min ||
 		config->health_port_min > config->engine.snat_port_max);
+	require((config->engine.kind == ENGINE_DPDK) == (config->engine.dpdk.n_ports != 0));
+	require(config->engine.dpdk.n_ports <= ENGINE_MAX_INTERFACES);
+	for (z = 0; z < config->engine.dpdk.n_ports; z++)
+		require(config->engine.dpdk.ports[z].mtu >= 1280 &&
+			config->engine.dpdk.ports[z].mtu <= 9000 &&
+			config->engine.dpdk.ports[z].n_addresses <= ENGINE_MAX_PORT_ADDRESSES);
 	require(config->socket_path[0] == '/' && config->store_path[0] == '/');
 	for (z = 0; z < config->n_zones; z++)
 		check_zone(config, z);
