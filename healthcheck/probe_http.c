@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "healthcheck/probe_internal.h"
 
-#include "dataplane/address.h"
 #include "healthcheck/endpoint.h"
 
 #include <errno.h>
@@ -9,9 +8,8 @@
 #include <string.h>
 
 #define USER_AGENT "ELB-HealthChecker/2.0"
-#define URL_MAX (sizeof("https://[]:65535/") + ADDRESS_TEXT_MAX)
 #define HEADER_MAX (sizeof("Host: ") + MESSAGES_HOST_MAX)
-#define READ_BUFFER_BYTES 4096L /* a head fits mostly; one buffer a probe under way */
+#define READ_BUFFER_BYTES 1024L /* the least; each probe under way has one */
 #define STATUS_FINAL_MIN 200	/* below: interim responses, RFC 9110 section 15.2 */
 
 /* --- the response ------------------------------------------------------------------------ */
@@ -214,7 +212,6 @@ static CURL *make_easy(void)
 	SET(CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES);
 	SET(CURLOPT_FRESH_CONNECT, 1L);
 	SET(CURLOPT_FORBID_REUSE, 1L);
-	SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	SET(CURLOPT_OPENSOCKETFUNCTION, give_socket);
 	SET(CURLOPT_SOCKOPTFUNCTION, tell_connected);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, keep_socket);
@@ -247,18 +244,16 @@ static bool add_header(struct curl_slist **headers, const char *line)
 static bool set_request(struct probe *probe)
 {
 	const struct probe_put *put = probe->put;
-	const bool v4 = address_is_v4(&put->target);
-	char address[ADDRESS_TEXT_MAX], url[URL_MAX], host[HEADER_MAX];
+	char host[HEADER_MAX];
 	CURL *easy = probe->easy;
 	CURLcode code = CURLE_OK;
 
-	snprintf(url, sizeof(url), "%s://%s%s%s:%u/",
-		 put->protocol == PROBE_HTTPS ? "https" : "http", v4 ? "" : "[",
-		 address_format(&put->target, address), v4 ? "" : "]", put->port);
 	snprintf(host, sizeof(host), "Host: %s", put->host);
 	if (!add_header(&probe->headers, host) || !add_header(&probe->headers, "Connection: close"))
 		return false;
-	SET(CURLOPT_URL, url);
+	/* The socket is connected, so any address will do; and libcurl walks through all that it
+	   remembers when it meets a new one. As a number, it is not sent as TLS server name. */
+	SET(CURLOPT_URL, put->protocol == PROBE_HTTPS ? "https://127.0.0.1/" : "http://127.0.0.1/");
 	SET(CURLOPT_REQUEST_TARGET, put->path); /* as it is: URLs are tidied up */
 	SET(CURLOPT_HTTPHEADER, probe->headers);
 	SET(CURLOPT_OPENSOCKETDATA, probe);
