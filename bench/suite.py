@@ -17,8 +17,8 @@ import report
 import results
 
 # in the order in which they run; those that want an idle machine first
-NAMES = ["datapath", "packets", "registration", "disruption", "rollout", "scale",
-         "throughput"]
+NAMES = ["datapath", "packets", "registration", "disruption", "rollout", "health",
+         "scale", "throughput"]
 
 
 def run(name):
