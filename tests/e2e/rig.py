@@ -35,6 +35,7 @@ BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
 RUN_DIR = "/run/sluice-rig"
 NETNS_DIR = "/var/run/netns"
 HTTP_PORT = 80
+CHECK_PORT = 8081  # nginx, too: where health checks go, so that they can fail alone
 ECHO_PORT = 7
 NARROW_MTU = 1300
 BIG_BYTES = 32 << 20  # size of /big, for throughput and for transfers that outlive things
@@ -318,7 +319,7 @@ class Rig:
     # --- peers --------------------------------------------------------------
 
     def _start_peers(self):
-        for task in self.tasks:
+        for task in [*self.tasks, self.echo]:
             self._start_nginx(task)
         self.start_echo(self.echo, ECHO_PORT)
         for task in self.tasks:
@@ -346,7 +347,8 @@ class Rig:
             file.truncate(BIG_BYTES)
         config = os.path.join(directory, "nginx.conf")
         with open(config, "w", encoding="ascii") as file:
-            file.write(NGINX_CONF.format(dir=directory, name=task.name, port=HTTP_PORT))
+            file.write(NGINX_CONF.format(dir=directory, name=task.name, port=HTTP_PORT,
+                                         check_port=CHECK_PORT))
         self.spawn(task.name, "nginx", "-e", f"{directory}/error.log", "-c", config)
 
     def requests(self, task):
@@ -382,6 +384,8 @@ http {{
 	server {{
 		listen {port} backlog=4096;
 		listen [::]:{port} backlog=4096;
+		listen {check_port};
+		listen [::]:{check_port};
 		location = / {{ return 200 "{name}\\n"; }}
 		location = /quiet {{ access_log off; return 200 "{name}\\n"; }}
 		location = /big {{ root {dir}/www; sendfile on; }}

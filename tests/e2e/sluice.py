@@ -160,10 +160,14 @@ class Sluice:
 
 
 class Service:
-    """A load balancer with one listener that forwards to one group of tasks."""
+    """A load balancer with one listener that forwards to one group of tasks.
+
+    Health checks go to a port that every task has open, whatever the service's does; check: other
+    members of CreateTargetGroup.
+    """
 
     def __init__(self, sluice, name, targets, protocol="TCP", port=80, target_port=None, family=4,
-                 preserve=None, attributes=None, listener_attributes=None):
+                 preserve=None, attributes=None, listener_attributes=None, check=None):
         self.sluice, self.name, self.port, self.family = sluice, name, port, family
         self.target_port = target_port or port
         rpc = sluice.rpc
@@ -171,8 +175,9 @@ class Service:
                           IpAddressType="ipv4" if family == 4 else "dualstack",
                           Subnets=[SUBNET])["LoadBalancers"][0]["LoadBalancerArn"]
         self.tg_arn = rpc("CreateTargetGroup", Name=name, Protocol=protocol, Port=self.target_port,
-                          VpcId=VPC, TargetType="ip",
-                          IpAddressType=f"ipv{family}")["TargetGroups"][0]["TargetGroupArn"]
+                          VpcId=VPC, TargetType="ip", IpAddressType=f"ipv{family}",
+                          **{"HealthCheckPort": str(rigs.CHECK_PORT), **(check or {})}
+                          )["TargetGroups"][0]["TargetGroupArn"]
         # short, so that what a test drains does not hold the group
         wanted = {"deregistration_delay.timeout_seconds": "0", **(attributes or {})}
         if preserve is not None:
@@ -203,9 +208,17 @@ class Service:
     def _descriptions(self, tasks):
         return [{"Id": task.address(self.family), "Port": self.target_port} for task in tasks]
 
-    def register(self, *tasks):
+    def register(self, *tasks, wait=True):
+        """wait: until they are healthy."""
         self.sluice.rpc("RegisterTargets", TargetGroupArn=self.tg_arn,
                         Targets=self._descriptions(tasks))
+        if wait:
+            self.wait_for("healthy", *tasks)
+
+    def wait_for(self, state, *tasks):
+        wanted = {task.address(self.family) for task in tasks}
+        rigs.wait_until(lambda: wanted <= {where for where, now in self.health().items()
+                                           if now == state}, f"{wanted} {state}")
 
     def deregister(self, *tasks):
         self.sluice.rpc("DeregisterTargets", TargetGroupArn=self.tg_arn,
