@@ -29,15 +29,23 @@ static int raise_file_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int drop_user(const char *user, char error[SANDBOX_ERROR_MAX])
+void sandbox_ids(const char *user, uid_t *ret_uid, gid_t *ret_gid)
 {
 	const struct passwd *entry = getpwnam(user);
-	uid_t uid = entry != NULL ? entry->pw_uid : SANDBOX_FALLBACK_ID;
-	gid_t gid = entry != NULL ? entry->pw_gid : SANDBOX_FALLBACK_ID;
 
+	*ret_uid = entry != NULL ? entry->pw_uid : SANDBOX_FALLBACK_ID;
+	*ret_gid = entry != NULL ? entry->pw_gid : SANDBOX_FALLBACK_ID;
+}
+
+static int drop_user(const char *user, char error[SANDBOX_ERROR_MAX])
+{
+	uid_t uid;
+	gid_t gid;
+
+	sandbox_ids(user, &uid, &gid);
 	if (uid == 0) {
-		snprintf(error, SANDBOX_ERROR_MAX, "user '%s' is root, which a prober must not be",
-			 user);
+		snprintf(error, SANDBOX_ERROR_MAX,
+			 "user '%s' is root, which this process must not be", user);
 		return -EINVAL;
 	}
 	errno = 0;

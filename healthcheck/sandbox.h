@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sandbox: takes from the calling process what a prober does not need. What
- * parses the answers of strangers holds nothing worth taking over.
+ * Sandbox: takes from the calling process what it does not need. What parses
+ * the answers of strangers, targets or S3 servers, holds nothing worth taking over.
  */
 #ifndef SLUICE_SANDBOX_H
 #define SLUICE_SANDBOX_H
+
+#include <sys/types.h>
 
 #define SANDBOX_ERROR_MAX 256
 
@@ -20,7 +22,10 @@
  */
 int sandbox_enter(const char *user, char error[SANDBOX_ERROR_MAX]);
 
-/** User and group of a prober whose own user does not exist: Debian's nobody and nogroup. */
+/** The user and group that sandbox_enter() changes to. */
+void sandbox_ids(const char *user, uid_t *ret_uid, gid_t *ret_gid);
+
+/** User and group of a process whose own user does not exist: Debian's nobody and nogroup. */
 #define SANDBOX_FALLBACK_ID 65534
 
 #endif
