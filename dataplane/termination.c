@@ -267,6 +267,19 @@ int termination_fd(const struct termination *termination)
 
 /* --- life ----------------------------------------------------------------- */
 
+/* Without a queue of the kernel's behind it: that would lose without a word what a device's ring
+ * has no room for, a tap's above all. */
+static int open_socket(struct termination *termination)
+{
+	const int yes = 1;
+
+	/* protocol 0: it receives nothing */
+	termination->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (termination->socket < 0)
+		return -1;
+	return setsockopt(termination->socket, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes));
+}
+
 int termination_open(const struct sl_tables *tables,
 		     void (*flow_ended)(void *context, const struct sl_flow_record *record),
 		     void *context, bool packets, struct termination **ret_termination)
@@ -283,10 +296,7 @@ int termination_open(const struct sl_tables *tables,
 	termination->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (termination->fd < 0)
 		goto fail;
-	if (packets) /* protocol 0: it receives nothing */
-		termination->socket =
-			socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (packets && termination->socket < 0)
+	if (packets && open_socket(termination) != 0)
 		goto fail;
 	*ret_termination = termination;
 	return 0;
