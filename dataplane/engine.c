@@ -535,6 +535,8 @@ int engine_commit(struct engine *engine)
 		groups = groups_commit(engine->groups, now_ns);
 	if (groups_take_ending(engine->groups))
 		termination_begin(engine->termination, now_ns);
+	if (engine->ops->wait_for_readers != NULL) /* no packet goes by the old when we return */
+		engine->ops->wait_for_readers(engine->backend);
 	return groups != 0 ? groups : listeners;
 }
 

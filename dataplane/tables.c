@@ -186,9 +186,9 @@ int tables_check(const struct sl_config *found, const struct engine_config *sett
 
 	if (found->magic != SL_MAGIC || found->layout_version != SL_LAYOUT_VERSION) {
 		snprintf(error, ENGINE_ERROR_MAX,
-			 "the pinned tables have layout version %u, this sluiced has %u; run "
-			 "`sluicectl shutdown --detach` with the old sluiced, or remove the pins: "
-			 "flows are lost",
+			 "the tables that are kept have layout version %u, this sluiced has %u; run "
+			 "`sluicectl shutdown --detach` with the old sluiced, or remove them (pin_dir, "
+			 "table_dir): flows are lost",
 			 found->magic == SL_MAGIC ? found->layout_version : 0, SL_LAYOUT_VERSION);
 		return -EPROTO;
 	}
@@ -199,9 +199,9 @@ int tables_check(const struct sl_config *found, const struct engine_config *sett
 	if (memcmp(&wanted, found, sizeof(wanted)) == 0)
 		return 0;
 	snprintf(error, ENGINE_ERROR_MAX,
-		 "the pinned tables have other sizes (max_flows %u, max_flows_ipv6 %u, max_targets "
-		 "%u, snat_ports %u-%u, %u zones, %u CPUs) than the config; set it to these, or run "
-		 "`sluicectl shutdown --detach` first: flows are lost",
+		 "the tables that are kept have other sizes (max_flows %u, max_flows_ipv6 %u, "
+		 "max_targets %u, snat_ports %u-%u, %u zones, %u CPUs) than the config; set it to "
+		 "these, or run `sluicectl shutdown --detach` first: flows are lost",
 		 found->family[0].flows, found->family[1].flows, found->max_targets,
 		 found->snat_port_min, found->snat_port_max,
 		 found->maglev_chunks / maglev_chunks(found->max_targets, 1), found->cpus - 1);

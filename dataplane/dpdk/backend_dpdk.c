@@ -29,8 +29,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define VIEWS_BESIDE_WORKERS 1 /* of the tables: the service thread's */
-#define KERNEL_RING 1024       /* packets that wait for a tap or a worker */
+#define KERNEL_RING 1024 /* packets that wait for a tap or a worker */
 #define RECORDS_AT_ONCE 4096
 
 struct backend {
@@ -253,8 +252,7 @@ static int dpdk_open(const struct engine_config *config, struct backend **ret_ba
 		     char error[ENGINE_ERROR_MAX])
 {
 	struct backend *backend = calloc(1, sizeof(*backend));
-	unsigned int views =
-		(config->dpdk.n_workers != 0 ? config->dpdk.n_workers : 1) + VIEWS_BESIDE_WORKERS;
+	unsigned int n_workers = config->dpdk.n_workers != 0 ? config->dpdk.n_workers : 1;
 	struct sl_tables tables = {};
 	int r;
 
@@ -262,7 +260,7 @@ static int dpdk_open(const struct engine_config *config, struct backend **ret_ba
 		return -ENOMEM;
 	backend->settings = &config->dpdk;
 	backend->records_fd = backend->wake_fd = -1;
-	r = table_file_open(config, views, &backend->file, &tables, error);
+	r = table_file_open(config, n_workers, &backend->file, &tables, error);
 	if (r == 0)
 		r = open_eal(backend, config, error);
 	if (r == 0)

@@ -93,34 +93,59 @@ static int find(const struct engine_dpdk_port *settings, const char *what, uint1
 	return -ENODEV;
 }
 
-static int check(const struct engine_dpdk_port *settings, const struct rte_eth_dev_info *info,
-		 const char *what, unsigned int n_queues, char error[ENGINE_ERROR_MAX])
+static int check_queues(const struct engine_dpdk_port *settings,
+			const struct rte_eth_dev_info *info, const char *what,
+			unsigned int n_queues, char error[ENGINE_ERROR_MAX])
 {
 	unsigned int queues = info->max_rx_queues < info->max_tx_queues ? info->max_rx_queues
 									: info->max_tx_queues;
 
-	if (queues < n_queues) {
-		snprintf(error, ENGINE_ERROR_MAX,
-			 "%s.device '%.80s' has %u queues, and each of the %u workers needs one; "
-			 "name fewer workers%s",
-			 what, settings->device, queues, n_queues,
-			 device_is_virtual(settings->device)
-				 ? " or give the device more queues (af_xdp: queue_count=N)"
-				 : "");
-		return -EINVAL;
-	}
-	if (settings->mtu <= info->max_mtu)
+	if (queues >= n_queues)
 		return 0;
-	snprintf(error, ENGINE_ERROR_MAX, "%s.mtu is %u; the device '%.80s' allows at most %u",
-		 what, settings->mtu, settings->device, info->max_mtu);
+	snprintf(error, ENGINE_ERROR_MAX,
+		 "%s.device '%.80s' has %u queue%s, and each of the %u workers needs one; name "
+		 "fewer workers%s",
+		 what, settings->device, queues, queues == 1 ? "" : "s", n_queues,
+		 device_is_virtual(settings->device)
+			 ? " or give the device more (af_xdp: queue_count=N, af_packet: qpairs=N)"
+			 : "");
 	return -EINVAL;
 }
 
-static int configure(struct device *device, const struct engine_dpdk_port *settings,
-		     const struct rte_eth_dev_info *info, bool interrupts)
+static int check_mtu(const struct device *device, const struct engine_dpdk_port *settings,
+		     const struct rte_eth_dev_info *info, const char *what,
+		     char error[ENGINE_ERROR_MAX])
+{
+	struct interface link;
+
+	if (settings->mtu > info->max_mtu) {
+		snprintf(error, ENGINE_ERROR_MAX,
+			 "%s.mtu is %u; the device '%.80s' allows at most %u", what, settings->mtu,
+			 settings->device, info->max_mtu);
+		return -EINVAL;
+	}
+	if (device->kernel_name[0] == '\0' || interface_describe(device->kernel_name, &link) != 0 ||
+	    settings->mtu <= link.mtu)
+		return 0;
+	snprintf(error, ENGINE_ERROR_MAX,
+		 "%s.mtu is %u, and the MTU of %s is %u; raise it with `ip link set %s mtu %u`",
+		 what, settings->mtu, device->kernel_name, link.mtu, device->kernel_name,
+		 settings->mtu);
+	return -EINVAL;
+}
+
+/* Drivers on top of an interface of the kernel take what that takes, and declare 1500. */
+static uint32_t mtu_to_declare(const struct device *device, const struct rte_eth_dev_info *info)
+{
+	uint32_t largest = info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
+
+	return device->kernel_name[0] != '\0' && device->mtu > largest ? largest : device->mtu;
+}
+
+static int configure(struct device *device, const struct rte_eth_dev_info *info, bool interrupts)
 {
 	struct rte_eth_conf conf = {
-		.rxmode.mtu = settings->mtu,
+		.rxmode.mtu = mtu_to_declare(device, info),
 		.rxmode.offloads = info->rx_offload_capa & RX_OFFLOADS_WANTED,
 		.txmode.offloads = info->tx_offload_capa & TX_OFFLOADS_WANTED,
 		.intr_conf.rxq = interrupts,
@@ -202,10 +227,12 @@ int device_open(const struct engine_dpdk_port *settings, const char *what, unsig
 	if (info.if_index == 0 || if_indextoname(info.if_index, device->kernel_name) == NULL)
 		device->kernel_name[0] = '\0';
 	memcpy(device->mac, mac.addr_bytes, sizeof(device->mac));
-	r = check(settings, &info, what, n_queues, error);
+	r = check_queues(settings, &info, what, n_queues, error);
+	if (r == 0)
+		r = check_mtu(device, settings, &info, what, error);
 	if (r < 0)
 		return r;
-	r = configure(device, settings, &info, interrupts);
+	r = configure(device, &info, interrupts);
 	if (r == 0)
 		r = set_queues_up(device, pool);
 	if (r == 0 && device_is_virtual(settings->device) && device->kernel_name[0] != '\0')

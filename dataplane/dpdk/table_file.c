@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define VIEWS_BESIDE_WORKERS 1 /* that count: the service thread's */
 #define FILE_NAME "tables"
 #define PLAIN_DIR "/run/sluice"
 #define HUGE_DIR "/dev/hugepages" /* where systemd mounts a hugetlbfs */
@@ -157,7 +158,19 @@ static int check(const struct table_file *file, const struct engine_config *sett
 		 char error[ENGINE_ERROR_MAX])
 {
 	const struct sl_config *found = file->memory;
-	int r = tables_check(found, settings, cpus, error);
+	int r;
+
+	if (found->magic == SL_MAGIC && found->layout_version == SL_LAYOUT_VERSION &&
+	    found->cpus != cpus + 1) { /* control's */
+		snprintf(
+			error, ENGINE_ERROR_MAX,
+			"the tables that are kept are of %u workers, and engine.dpdk.workers names "
+			"%u; name as many, or run `sluicectl shutdown --detach` first: flows are "
+			"lost",
+			found->cpus - 1 - VIEWS_BESIDE_WORKERS, cpus - VIEWS_BESIDE_WORKERS);
+		return -EPROTO;
+	}
+	r = tables_check(found, settings, cpus, error);
 
 	if (r < 0 || file->bytes >= rounded(file, found))
 		return r;
@@ -226,10 +239,11 @@ static int open_somewhere(const struct engine_config *settings, uint32_t cpus,
 	return open_in(PLAIN_DIR, settings, cpus, file, error);
 }
 
-int table_file_open(const struct engine_config *settings, uint32_t cpus,
+int table_file_open(const struct engine_config *settings, uint32_t n_workers,
 		    struct table_file *ret_file, struct sl_tables *ret_tables,
 		    char error[ENGINE_ERROR_MAX])
 {
+	uint32_t cpus = n_workers + VIEWS_BESIDE_WORKERS;
 	const char *dir = settings->dpdk.table_dir;
 	int r = dir[0] != '\0' ? open_in(dir, settings, cpus, ret_file, error)
 			       : open_somewhere(settings, cpus, ret_file, error);

@@ -27,15 +27,15 @@ struct table_file {
  *
  * What a process left that was killed while it made the file is made anew.
  *
- * @cpus        views that count: tables_plan()
+ * @n_workers   each has its own counters, and the service thread behind them
  * @ret_tables  bound to the mapping
  *
  * Returns 0, -EINVAL (another file system, or a setting out of range), -EBUSY (another process
- * holds the file), -EPROTO (another layout version, another number of views or other sizes),
+ * holds the file), -EPROTO (another layout version, another number of workers or other sizes),
  * -ENOSPC or -ENOMEM (no room on the file system), or what the kernel said, with a sentence in
  * @error. table_file_close() takes half-opened ones, too.
  */
-int table_file_open(const struct engine_config *settings, uint32_t cpus,
+int table_file_open(const struct engine_config *settings, uint32_t n_workers,
 		    struct table_file *ret_file, struct sl_tables *ret_tables,
 		    char error[ENGINE_ERROR_MAX]);
 

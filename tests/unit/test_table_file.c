@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#define CPUS 2
+#define WORKERS 2
 
 struct fixture {
 	char dir[64];
@@ -59,7 +59,7 @@ static int teardown(void **state)
 static int open_again(struct fixture *f)
 {
 	memset(&f->tables, 0, sizeof(f->tables));
-	return table_file_open(&f->settings, CPUS, &f->file, &f->tables, f->error);
+	return table_file_open(&f->settings, WORKERS, &f->file, &f->tables, f->error);
 }
 
 static void must_open(struct fixture *f)
@@ -118,7 +118,7 @@ static void a_second_process_is_refused(void **state)
 	struct sl_tables tables;
 
 	must_open(f);
-	assert_int_equal(table_file_open(&f->settings, CPUS, &other, &tables, f->error), -EBUSY);
+	assert_int_equal(table_file_open(&f->settings, WORKERS, &other, &tables, f->error), -EBUSY);
 	assert_non_null(strstr(f->error, "another process holds the engine"));
 	table_file_close(&other);
 	assert_true(exists(f)); /* and the first one's file stays */
@@ -186,9 +186,9 @@ static void another_number_of_workers_is_refused(void **state)
 
 	must_open(f);
 	table_file_close(&f->file);
-	assert_int_equal(table_file_open(&f->settings, CPUS + 1, &f->file, &f->tables, f->error),
+	assert_int_equal(table_file_open(&f->settings, WORKERS + 1, &f->file, &f->tables, f->error),
 			 -EPROTO);
-	assert_non_null(strstr(f->error, "CPUs"));
+	assert_non_null(strstr(f->error, "are of 2 workers, and engine.dpdk.workers names 3"));
 	table_file_close(&f->file);
 	must_open(f);
 }
