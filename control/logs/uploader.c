@@ -122,8 +122,9 @@ static void pause_bucket(struct uploader_bucket *bucket)
 {
 	uint32_t random = 0;
 
-	if (uv_is_active((const uv_handle_t *)&bucket->pause))
-		return; /* several at once failed, for one reason */
+	/* several at once failed for one reason: that is one failure */
+	if (bucket->failures > 0 && uv_is_active((const uv_handle_t *)&bucket->pause))
+		return;
 	bucket->failures++;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint32_t)uv_hrtime();
