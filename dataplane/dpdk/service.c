@@ -75,18 +75,16 @@ static bool take_frame(struct service *service, unsigned int number)
 	mbuf->pkt_len = mbuf->data_len;
 	mbuf->port = (uint16_t)number;
 	port->counters.from_kernel++;
-	if (rte_ring_sp_enqueue(service->from_kernel, mbuf) != 0) {
-		port->counters.from_kernel_dropped++;
-		rte_pktmbuf_free(mbuf);
-	}
+	rte_ring_sp_enqueue(service->from_kernel, mbuf); /* there is room: move_from_kernel() */
 	return true;
 }
 
+/* What the workers have no room for stays in the tap, which tells its senders when it is full. */
 static unsigned int move_from_kernel(struct service *service, unsigned int number)
 {
-	unsigned int n = 0;
+	unsigned int room = rte_ring_free_count(service->from_kernel), n = 0;
 
-	while (n < FRAMES_A_TURN && take_frame(service, number))
+	while (n < FRAMES_A_TURN && n < room && take_frame(service, number))
 		n++;
 	return n;
 }

@@ -16,7 +16,7 @@
 
 struct service_port_counters {
 	uint64_t from_kernel;	      /* packets that the kernel sent */
-	uint64_t from_kernel_dropped; /* the workers were too slow, or no buffer was free */
+	uint64_t from_kernel_dropped; /* no buffer was free */
 	uint64_t to_kernel_dropped;   /* the kernel refused them */
 };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The end of the deregistration delay: whose flows end, how both sides learn of it, and when."""
+import contextlib
 import re
 import subprocess
 
@@ -213,3 +214,17 @@ def test_connections_outlive_their_listener_and_their_group(rig, sluice):
         sluice.rpc("DeleteTargetGroup", TargetGroupArn=gone.tg_arn)
         assert [kept.get() for _ in range(20)] == ["task1"] * 20
     sluice.rpc("DeleteLoadBalancer", LoadBalancerArn=gone.lb_arn)
+
+
+def test_a_thousand_connections_end_together(rig, sluice):
+    task = rig.tasks[0]
+    with sluice.service("thousand", [task], attributes=ENDING) as thousand, \
+            contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(HttpConnection(rig, thousand.vip, thousand.port))
+                for _ in range(1000)]
+        assert {connection.get("/quiet") for connection in kept} == {"task1"}
+        thousand.deregister(task)
+        for connection in kept:
+            assert_reset_unasked(connection)
+        wait_until(lambda: not established(rig, task), "the target's side is reset, too")
+        assert thousand.metrics()[0]["TCP_ELB_Reset_Count"] == 2000
