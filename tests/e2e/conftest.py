@@ -14,6 +14,7 @@ PREFIX = "sluice-e2e"
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "engine(name, reason): for this engine alone, and why")
     if os.geteuid() != 0:
         raise pytest.UsageError("the end-to-end tests make network namespaces: run them as root")
     # a TERM must run the fixtures' undo, as Ctrl-C does
@@ -25,6 +26,17 @@ def pytest_unconfigure(config):
     for name in os.listdir(rigs.RUN_DIR) if os.path.isdir(rigs.RUN_DIR) else []:
         if name.startswith(f"{PREFIX}-{os.getpid()}"):
             rigs.down(name)
+
+
+def pytest_generate_tests(metafunc):
+    """A test that has a rig is run once for each engine, or for the one that its mark names."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker("engine")
+    if mark is not None:
+        assert mark.args[0] in rigs.ENGINES and mark.kwargs["reason"], metafunc.definition.nodeid
+    engines = [mark.args[0]] if mark else rigs.ENGINES
+    metafunc.parametrize("engine", engines, indirect=True, scope="module")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -39,12 +51,19 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="module")
-def make_rig():
+def engine(request):
+    """The engine that the rig is for: "xdp" or "dpdk"."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def make_rig(engine):
     """make_rig(arms=…, narrow=…) makes a rig that goes with the module's last test."""
     made = []
 
     def make(**options):
-        made.append(rigs.Rig(f"{PREFIX}-{os.getpid()}-{len(made)}", **options).up())
+        name = f"{PREFIX}-{os.getpid()}-{len(made)}"
+        made.append(rigs.Rig(name, engine=engine, **options).up())
         return made[-1]
 
     yield make

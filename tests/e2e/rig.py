@@ -19,11 +19,15 @@ are taken from the clients' network, SNAT addresses from the tasks'. Peers of th
 balancer have GRO on and TX checksum offload off: XDP cannot redirect to a veth whose
 peer has no NAPI, and a checksum left to "hardware" would be wrong once rewritten.
 
+engine="dpdk": the balancer's ends of the wires are `clients-port` and `tasks-port` (`wire-port`),
+which only the engine's AF_XDP sockets use; the interfaces above are taps, and sluiced makes them.
+
 All that a rig makes carries its name: namespaces NAME-…, files in /run/sluice-rig/NAME,
 processes only inside its namespaces. So down(NAME) takes down also what a killed run left.
 """
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -38,6 +42,7 @@ HTTP_PORT = 80
 CHECK_PORT = 8081  # nginx, too: where health checks go, so that they can fail alone
 ECHO_PORT = 7
 NARROW_MTU = 1300
+ENGINES = ("xdp", "dpdk")
 BIG_BYTES = 32 << 20  # size of /big, for throughput and for transfers that outlive things
 
 CLONE_NEWNET = 0x40000000
@@ -91,11 +96,17 @@ def down(name):
         wait_until(lambda ns=namespace: not pids_in(ns), f"processes in {namespace} gone")
         run("ip", "netns", "del", namespace, check=False)
     directory = os.path.join(RUN_DIR, name)
-    if os.path.ismount(os.path.join(directory, "bpf")):
-        run("umount", os.path.join(directory, "bpf"))
+    for mount in ("bpf", "tables"):
+        _unmount(os.path.join(directory, mount))
     shutil.rmtree(directory, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.rmdir(RUN_DIR)
+
+
+def _unmount(path):
+    """A process of many threads holds its files a moment longer than its namespace."""
+    wait_until(lambda: not os.path.ismount(path)
+               or run("umount", path, check=False).returncode == 0, f"{path} unmounted")
 
 
 def sweep_dead(prefix):
@@ -127,14 +138,15 @@ class Rig:
     task_cidrs = ["10.77.1.0/24", "fd77:1::/64"]
     snat = ["10.77.1.200", "fd77:1::200"]
 
-    def __init__(self, name, arms=2, tasks=3, narrow=None):
-        self.name, self.arms, self.narrow = name, arms, narrow
+    def __init__(self, name, arms=2, tasks=3, narrow=None, engine="xdp"):
+        self.name, self.arms, self.narrow, self.engine = name, arms, narrow, engine
         self.dir = os.path.join(RUN_DIR, name)
         self.tasks = [Task(f"task{i}", 10 + i) for i in range(1, tasks + 1)]
         self.echo = Task("echo", 20)
         if narrow == "task":  # the router's far side carries the tasks' network
             self.task_lb_v4, self.task_lb_v6 = "10.77.2.1", "fd77:2::1"
             self.snat = ["10.77.2.200", "fd77:2::200"]
+        self._lb_routes = []
         self._netns_fds = {}
 
     # --- life ---------------------------------------------------------------
@@ -146,6 +158,7 @@ class Rig:
             self._make_directories()
             self._make_network()
             self._start_peers()
+            wait_until(self._has_links, "links of the balancer's ports")
         except BaseException:
             self.down()
             raise
@@ -164,9 +177,11 @@ class Rig:
         self.down()
 
     def _make_directories(self):
-        os.makedirs(os.path.join(self.dir, "bpf"))
-        # our own bpffs: /sys/fs/bpf may not be mounted, and this one leaves nothing
-        run("mount", "-t", "bpf", "bpf", os.path.join(self.dir, "bpf"))
+        # our own bpffs: /sys/fs/bpf may not be mounted, and this one leaves nothing; our own
+        # tmpfs: /run may be on a disk, where the dpdk engine does not want its tables
+        for mount, kind in (("bpf", "bpf"), ("tables", "tmpfs")):
+            os.makedirs(os.path.join(self.dir, mount))
+            run("mount", "-t", kind, kind, os.path.join(self.dir, mount))
 
     # --- network ------------------------------------------------------------
 
@@ -184,26 +199,69 @@ class Rig:
                          "net.ipv6.conf.default.accept_dad=0")
         self.ip("switch", "link add br0 type bridge mcast_snooping 0\nlink set br0 up")
 
+        self.interfaces = ["wire"] if self.arms == 1 else ["clients", "tasks"]
+        to_clients, to_tasks = self.port(self.interfaces[0]), self.port(self.interfaces[-1])
         if self.arms == 1:
             self._plug("client", "eth0", "client")
-            self._plug("lb", "wire", "lb")
-            self.interfaces = ["wire"]
+        elif self.narrow == "client":
+            self._link("client", "eth0", "router", "narrow")
+            self._link("router", "lb", "lb", to_clients)
         else:
-            if self.narrow == "client":
-                self._link("client", "eth0", "router", "narrow")
-                self._link("router", "lb", "lb", "clients")
-            else:
-                self._link("client", "eth0", "lb", "clients")
-            if self.narrow == "task":
-                self._link("lb", "tasks", "router", "lb")
-                self._plug("router", "narrow", "lb")
-            else:
-                self._plug("lb", "tasks", "lb")
-            self.interfaces = ["clients", "tasks"]
+            self._link("client", "eth0", "lb", to_clients)
+        if self.narrow == "task":
+            self._link("lb", to_tasks, "router", "lb")
+            self._plug("router", "narrow", "lb")
+        else:
+            self._plug("lb", to_tasks, "lb")
         for host in hosts:
             self._plug(host.name, "eth0", host.name)
+        self._prepare_lb()
         self._address_all(hosts)
-        # but what sluiced adds must come to terms with it
+        if self.engine == "xdp":
+            self.finish_lb()
+
+    def _prepare_lb(self):
+        """Sysctls of the balancer's namespace; its addresses, where no engine brings them."""
+        self._sysctl("lb", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
+                     *[f"net.ipv4.conf.{i}.{key}=0" for i in ("all", "default", *self.ports())
+                       for key in ("send_redirects", "rp_filter")])
+        if self.engine == "xdp":
+            for interface in self.interfaces:
+                for address in self.lb_addresses(interface):
+                    self.ip("lb", f"addr add {address} dev {interface}"
+                                  + (" nodad" if ":" in address else ""))
+        else:
+            # While no socket takes them, packets pass to the kernel, to which the VIPs on the
+            # taps are its own: it would reset flows that wait for the next sluiced.
+            self._sysctl("lb", *[f"net.ipv4.conf.{port}.rp_filter=1" for port in self.ports()],
+                         *[f"net.ipv6.conf.{port}.disable_ipv6=1" for port in self.ports()])
+
+    def _has_links(self):
+        """The kernel tells of a link up to a second late; the dpdk engine follows what it tells."""
+        links = json.loads(self.exec("lb", "ip", "-j", "link", "show", "type", "veth").stdout)
+        return all(link["operstate"] == "UP" for link in links)
+
+    def ports(self):
+        return [self.port(interface) for interface in self.interfaces]
+
+    def port(self, interface):
+        """The wire's end in the balancer's namespace that belongs to one of its interfaces."""
+        return interface if self.engine == "xdp" else f"{interface}-port"
+
+    def lb_addresses(self, interface):
+        """Addresses of the balancer's own, with their prefix lengths."""
+        addresses = []
+        if interface == self.interfaces[0]:
+            addresses += [f"{self.client_lb_v4}/24", f"{self.client_lb_v6}/64"]
+        if interface == self.interfaces[-1]:
+            addresses += [f"{self.task_lb_v4}/24", f"{self.task_lb_v6}/64"]
+        return addresses
+
+    def finish_lb(self):
+        """What the balancer's interfaces need once they are there; again is fine."""
+        for route in self._lb_routes:
+            self.ip("lb", route)
+        # what sluiced adds must come to terms with it
         self._sysctl("lb", *[f"net.ipv6.conf.{i}.accept_dad=1" for i in self.interfaces])
 
     def _link(self, ns_a, if_a, ns_b, if_b):
@@ -223,14 +281,6 @@ class Rig:
         self.ip("switch", f"link set {port} master br0")
 
     def _address_all(self, hosts):
-        to_clients, to_tasks = self.interfaces[0], self.interfaces[-1]
-        self._sysctl("lb", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
-                     "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.all.rp_filter=0",
-                     *[f"net.ipv4.conf.{i}.{key}=0" for i in self.interfaces
-                       for key in ("send_redirects", "rp_filter")])
-        self._address("lb", to_clients, self.client_lb_v4, self.client_lb_v6)
-        self._address("lb", to_tasks, self.task_lb_v4, self.task_lb_v6)
-
         self._address("client", "eth0", self.client_v4, self.client_v6)
         # short-lived connections by the ten thousand, all to one VIP and port
         self._sysctl("client", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1")
@@ -261,8 +311,8 @@ class Rig:
             behind, interface = ["10.77.3.0/24", "fd77:3::/64"], "clients"
         self._address("router", "lb", *near)
         self._address("router", "narrow", *far)
-        self.ip("lb", f"route add {behind[0]} via {near[0]} dev {interface}")
-        self.ip("lb", f"-6 route add {behind[1]} via {near[1]} dev {interface}")
+        self._lb_routes = [f"route replace {behind[0]} via {near[0]} dev {interface}",
+                           f"-6 route replace {behind[1]} via {near[1]} dev {interface}"]
         if self.narrow == "task":
             self._default_route("router", self.task_lb_v4, self.task_lb_v6)
         else:

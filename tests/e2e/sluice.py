@@ -30,6 +30,7 @@ class Sluice:
         self.socket_path = os.path.join(rig.dir, "control.sock")
         self.store_path = os.path.join(rig.dir, "sluice.db")
         self.pin_dir = os.path.join(rig.dir, "bpf", "sluice")
+        self.table_dir = os.path.join(rig.dir, "tables", "sluice")
         self.config = {
             "region": "us-east-1",
             "account_id": "123456789012",
@@ -37,10 +38,7 @@ class Sluice:
             "socket": {"path": self.socket_path},
             "store": {"path": self.store_path},
             "engine": {
-                "kind": "xdp",
-                "attach": "native",
-                "interfaces": rig.interfaces,
-                "pin_dir": self.pin_dir,
+                **getattr(self, f"_{rig.engine}_engine")(),
                 "max_flows": 65536,
                 "max_flows_ipv6": 65536,
                 "max_targets": 4096,
@@ -55,6 +53,16 @@ class Sluice:
                 "cidrs": rig.task_cidrs,
             }],
         }
+
+    def _xdp_engine(self):
+        return {"kind": "xdp", "attach": "native", "interfaces": self.rig.interfaces,
+                "pin_dir": self.pin_dir}
+
+    def _dpdk_engine(self):
+        ports = [{"device": f"net_af_xdp{i},iface={self.rig.port(interface)}",
+                  "interface": interface, "addresses": self.rig.lb_addresses(interface)}
+                 for i, interface in enumerate(self.rig.interfaces)]
+        return {"kind": "dpdk", "dpdk": {"ports": ports, "table_dir": self.table_dir}}
 
     # --- life ---------------------------------------------------------------
 
@@ -74,6 +82,7 @@ class Sluice:
     def start(self):
         self.spawn()
         rigs.wait_until(self.answers, "sluiced answers", START_TIMEOUT_S)
+        self.rig.finish_lb()
         return self
 
     def answers(self):
@@ -103,6 +112,11 @@ class Sluice:
         self.process.kill()
         self.process.wait()
         self.process = None
+
+    @property
+    def forwards_alone(self):
+        """Whether packets are forwarded while sluiced is not there."""
+        return self.rig.engine == "xdp"
 
     def restart(self):
         self.stop()

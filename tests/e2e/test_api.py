@@ -5,6 +5,8 @@ import json
 import pytest
 from sluice import SUBNET, VPC, ApiError
 
+pytestmark = pytest.mark.engine("xdp", reason="no packet is involved")
+
 
 @pytest.fixture
 def group(sluice):

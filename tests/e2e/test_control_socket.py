@@ -12,6 +12,8 @@ import pytest
 REQUEST_MAX = 1 << 20
 CLIENTS = 1000
 
+pytestmark = pytest.mark.engine("xdp", reason="no packet is involved")
+
 
 def call(client, method, **params):
     """One call on an open connection."""
