@@ -106,6 +106,15 @@ static struct rte_ring *new_ring(const char *name, unsigned int number)
 	return rte_ring_create(full, KERNEL_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 }
 
+static int open_records(const struct backend *backend, unsigned int number,
+			struct record_queue *queue, struct sl_tables *tables)
+{
+	void *memory = backend->file.queues + number * records_bytes();
+
+	records_follow(queue, tables);
+	return records_open(queue, memory, !backend->file.fresh, tables->pools);
+}
+
 static int open_worker(struct backend *backend, unsigned int number, const struct sl_tables *tables)
 {
 	struct worker *worker = &backend->workers[number];
@@ -118,10 +127,9 @@ static int open_worker(struct backend *backend, unsigned int number, const struc
 	worker->idle = backend->idle;
 	worker->wake_fd = backend->wake_fd;
 	worker->stop = &backend->stop;
-	r = records_open(&worker->records, number, tables->pools);
+	r = open_records(backend, number, &worker->records, &worker->tables);
 	if (r < 0)
 		return r;
-	records_follow(&worker->records, &worker->tables);
 	worker->to_kernel = new_ring("to_kernel", number);
 	worker->from_kernel = number == 0 ? backend->from_kernel : NULL;
 	if (worker->to_kernel == NULL)
@@ -156,8 +164,7 @@ static int open_service(struct backend *backend, const struct sl_tables *tables)
 	service->wake_fd = backend->idle == ENGINE_IDLE_INTERRUPT ? backend->wake_fd : -1;
 	service->epoll_fd = -1;
 	service->stop = &backend->stop;
-	records_follow(&service->records, &service->tables);
-	return records_open(&service->records, backend->n_workers, tables->pools);
+	return open_records(backend, backend->n_workers, &service->records, &service->tables);
 }
 
 static int open_threads(struct backend *backend, const struct sl_tables *tables)
@@ -186,11 +193,8 @@ static int open_threads(struct backend *backend, const struct sl_tables *tables)
 
 static void close_threads(struct backend *backend)
 {
-	for (unsigned int i = 0; backend->workers != NULL && i < backend->n_workers; i++) {
+	for (unsigned int i = 0; backend->workers != NULL && i < backend->n_workers; i++)
 		rte_ring_free(backend->workers[i].to_kernel);
-		records_close(&backend->workers[i].records);
-	}
-	records_close(&backend->service.records);
 	rte_ring_free(backend->from_kernel);
 	free(backend->workers);
 	if (backend->records_fd >= 0)

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "records.h"
 
-#include <rte_errno.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#include <stdio.h>
+#include <errno.h>
 
 #define QUEUE_RECORDS 16384 /* what one thread can end while control is busy for 50 ms and more */
 #define RECORDS_A_TURN 64
 
 _Static_assert(sizeof(struct sl_flow_record) % 4 == 0, "rte_ring takes elements of 32-bit words");
 
-int records_open(struct record_queue *queue, unsigned int number, struct sl_flow_pool *pools)
+size_t records_bytes(void)
 {
-	char name[RTE_RING_NAMESIZE];
-
-	snprintf(name, sizeof(name), "sluice_records_%u", number);
-	queue->pools = pools;
-	queue->ring = rte_ring_create_elem(name, sizeof(struct sl_flow_record), QUEUE_RECORDS,
-					   SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	return queue->ring != NULL ? 0 : -rte_errno;
+	return (size_t)rte_ring_get_memsize_elem(sizeof(struct sl_flow_record), QUEUE_RECORDS);
 }
 
-void records_close(struct record_queue *queue)
+int records_open(struct record_queue *queue, void *memory, bool taken_over,
+		 struct sl_flow_pool *pools)
 {
-	rte_ring_free(queue->ring);
-	queue->ring = NULL;
+	struct rte_ring *ring = memory;
+
+	queue->pools = pools;
+	queue->ring = ring;
+	if (!taken_over)
+		return rte_ring_init(ring, "sluice_records", QUEUE_RECORDS,
+				     RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (ring->size != QUEUE_RECORDS || ring->mask != QUEUE_RECORDS - 1 ||
+	    ring->flags != (RING_F_SP_ENQ | RING_F_SC_DEQ))
+		return -EPROTO;
+	pools[0].records_lost += ring->prod.head - ring->prod.tail;
+	ring->prod.head = ring->prod.tail;
+	ring->cons.head = ring->cons.tail;
+	return 0;
 }
 
 static void put(void *context, const struct sl_flow_record *record)
@@ -57,10 +63,12 @@ unsigned int records_take(struct record_queue *queue, unsigned int max,
 
 	do {
 		n = max - taken < RECORDS_A_TURN ? max - taken : RECORDS_A_TURN;
-		n = rte_ring_sc_dequeue_burst_elem(queue->ring, records, sizeof(records[0]), n,
-						   NULL);
+		n = rte_ring_dequeue_burst_elem_start(queue->ring, records, sizeof(records[0]), n,
+						      NULL);
 		for (unsigned int i = 0; i < n; i++)
 			flow_ended(context, &records[i]);
+		if (n != 0)
+			rte_ring_dequeue_elem_finish(queue->ring, n);
 		taken += n;
 	} while (n != 0 && taken < max);
 	return taken;

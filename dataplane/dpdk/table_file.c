@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "table_file.h"
 
+#include "records.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -118,8 +120,10 @@ static void unmap(struct table_file *file)
 
 static size_t rounded(const struct table_file *file, const struct sl_config *config)
 {
-	return (tables_bind_block(NULL, config, NULL) + file->page_bytes - 1) / file->page_bytes *
-	       file->page_bytes;
+	/* control, the last that counts, has no queue */
+	size_t bytes = tables_bind_block(NULL, config, NULL) + (config->cpus - 1) * records_bytes();
+
+	return (bytes + file->page_bytes - 1) / file->page_bytes * file->page_bytes;
 }
 
 static int create(struct table_file *file, const struct engine_config *settings, uint32_t cpus,
@@ -202,8 +206,7 @@ static int open_in(const char *dir, const struct engine_config *settings, uint32
 {
 	int r;
 
-	memset(file, 0, sizeof(*file));
-	file->fd = -1;
+	*file = (struct table_file){.fd = -1};
 	if (snprintf(file->path, sizeof(file->path), "%s/" FILE_NAME, dir) >=
 	    (int)sizeof(file->path))
 		return fail_with(file, -ENAMETOOLONG, "engine.dpdk.table_dir:", error);
@@ -248,9 +251,11 @@ int table_file_open(const struct engine_config *settings, uint32_t n_workers,
 	int r = dir[0] != '\0' ? open_in(dir, settings, cpus, ret_file, error)
 			       : open_somewhere(settings, cpus, ret_file, error);
 
-	if (r == 0)
-		tables_bind_block(ret_tables, ret_file->memory, ret_file->memory);
-	return r;
+	if (r < 0)
+		return r;
+	ret_file->queues = (char *)ret_file->memory +
+			   tables_bind_block(ret_tables, ret_file->memory, ret_file->memory);
+	return 0;
 }
 
 void table_file_close(struct table_file *file)

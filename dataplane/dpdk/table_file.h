@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Table file: the tables in one file of a tmpfs or hugetlbfs, so that flows
- * outlive the process. It is locked while a process uses it. One thread.
+ * Table file: the tables, and the records that control has not taken yet, in
+ * one file of a tmpfs or hugetlbfs, so that they outlive the process. It is locked while a process uses it. One thread.
  */
 #ifndef SLUICE_DPDK_TABLE_FILE_H
 #define SLUICE_DPDK_TABLE_FILE_H
@@ -15,6 +15,7 @@ struct table_file {
 	char path[PATH_MAX];
 	int fd; /* locked; -1: none */
 	void *memory;
+	char *queues; /* behind the tables: of records, one a worker, and the service thread's */
 	size_t bytes;
 	size_t page_bytes;
 	bool huge;  /* on a hugetlbfs */
