@@ -195,6 +195,9 @@ static int keep_socket(void *context, curl_socket_t fd)
 	return 0; /* the probe closes it */
 }
 
+/* Wants `easy` and `code`, which keeps the first error. */
+#define SET(option, value) code = code != CURLE_OK ? code : curl_easy_setopt(easy, option, value)
+
 /* What is the same for every probe. */
 static CURL *make_easy(void)
 {
@@ -203,7 +206,6 @@ static CURL *make_easy(void)
 
 	if (easy == NULL)
 		return NULL;
-#define SET(option, value) code = code != CURLE_OK ? code : curl_easy_setopt(easy, option, value)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_PROXY, ""); /* whatever the environment says */
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -259,7 +261,6 @@ static bool set_request(struct probe *probe)
 	SET(CURLOPT_OPENSOCKETDATA, probe);
 	SET(CURLOPT_HEADERDATA, probe);
 	SET(CURLOPT_PRIVATE, probe);
-#undef SET
 	return code == CURLE_OK && curl_multi_add_handle(probe->pool->multi, easy) == CURLM_OK;
 }
 
