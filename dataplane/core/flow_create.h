@@ -15,6 +15,9 @@
 #include "select.h"
 
 #define SL_SNAT_TRIES 128 /* ports looked at for one flow */
+/* Between the first ports of two target slots: 2^32 over the golden ratio. A target that is
+ * registered again, in another slot, has sockets in TIME_WAIT for the ports that it began with. */
+#define SL_SNAT_STRIDE 0x9e3779b1u
 
 /* What the first packet of a flow says, and where it came in. */
 struct sl_create {
@@ -82,7 +85,7 @@ SL_INLINE long sl_snat_try(sl_tables_t t, bool v6, struct sl_snat_search *s, __u
 			return 0;
 		place = port % n;
 	} else {
-		place = SL_FETCH_ADD(cursor, 1);
+		place = SL_FETCH_ADD(cursor, 1) + s->target * SL_SNAT_STRIDE;
 		port = c->snat_port_min + place / n % ports;
 		place %= n;
 	}
