@@ -10,8 +10,6 @@ from collections import namedtuple
 import plots
 import results
 
-DIRECTORY = results.ROOT / "bench" / "report"
-
 # groups: a pattern of cases with the names `series` and, for bars `category`, for lines `x`
 Plot = namedtuple("Plot", "bench name title unit metric groups xlabel log", defaults=("", ""))
 
@@ -82,7 +80,7 @@ def draw(document, plot):
     series = points(document, plot)
     if not series:
         return ""
-    path = DIRECTORY / plot.name
+    path = results.directory("report") / plot.name
     if "(?P<x>" in plot.groups:
         plots.lines(path, plot.title, plot.xlabel, plot.unit, series, plot.log)
     else:
@@ -113,12 +111,11 @@ def describe(machine):
 
 def write(documents):
     """Draw all that a run's documents have, write the page; its path."""
-    DIRECTORY.mkdir(exist_ok=True)
     sections = []
     for document in documents:
         drawn = [draw(document, plot) for plot in PLOTS if plot.bench == document["bench"]]
         sections.append(f"<h2>{document['bench']}</h2>" + "".join(drawn) + table(document))
-    page = DIRECTORY / "index.html"
+    page = results.directory("report") / "index.html"
     page.write_text(PAGE.format(commit=documents[0]["commit"],
                                 machine=html.escape(describe(documents[0]["machine"])),
                                 sections="\n".join(sections)), encoding="utf-8")

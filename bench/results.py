@@ -127,12 +127,20 @@ def table(measured, aims):
     print_columns(rows, left=3)
 
 
+def directory(kind):
+    """Where "results" or the "report" of this run go; a quick run does not overwrite a real one."""
+    path = ROOT / "bench" / kind
+    if is_quick():
+        path /= "quick"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def _path(name):
-    return ROOT / "bench" / "results" / f"{name}.json"
+    return directory("results") / f"{name}.json"
 
 
 def write(name, document):
-    _path(name).parent.mkdir(exist_ok=True)
     _path(name).write_text(json.dumps(document, indent=1) + "\n")
 
 
