@@ -18,7 +18,7 @@
  * refuses such a call. */
 #define SL_GLOBAL __attribute__((noinline, weak))
 #else
-#define SL_GLOBAL static __attribute__((unused))
+#define SL_GLOBAL static __attribute__((noinline, unused))
 #endif
 
 #define SL_LIKELY(x) __builtin_expect(!!(x), 1)
