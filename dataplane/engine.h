@@ -184,7 +184,7 @@ void engine_process(struct engine *engine);
 struct engine_group {
 	bool preserve_client_ip;
 	bool sticky_source_ip; /* stickiness.enabled, stickiness.type source_ip */
-	bool fail_open;	       /* its active targets are unhealthy: count flows as such */
+	uint8_t fail_open;     /* mask of the zones where health does not matter: count flows as such */
 	uint8_t zones;	       /* mask of the zones in which a listener uses this group */
 };
 

@@ -330,8 +330,7 @@ static void group_write(struct groups *groups, struct group *group)
 		flags |= SL_GROUP_PRESERVE;
 	if (group->settings.sticky_source_ip)
 		flags |= SL_GROUP_STICKY;
-	if (group->settings.fail_open)
-		flags |= SL_GROUP_FAIL_OPEN;
+	flags |= (uint32_t)group->settings.fail_open << SL_GROUP_FAIL_OPEN_BIT;
 	SL_WRITE(record->flags, flags);
 }
 

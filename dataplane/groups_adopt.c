@@ -49,7 +49,7 @@ static int group_adopt(struct groups *groups, uint16_t number, struct group **re
 	group->number = number;
 	group->settings.preserve_client_ip = record->flags & SL_GROUP_PRESERVE;
 	group->settings.sticky_source_ip = record->flags & SL_GROUP_STICKY;
-	group->settings.fail_open = record->flags & SL_GROUP_FAIL_OPEN;
+	group->settings.fail_open = (uint8_t)(record->flags >> SL_GROUP_FAIL_OPEN_BIT);
 	group->removed = record->removed;
 	*ret_group = group;
 	if (group->removed) {

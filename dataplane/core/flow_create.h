@@ -164,7 +164,7 @@ SL_INLINE void sl_count_created(sl_tables_t t, const struct sl_create *c,
 
 	if (l != NULL) {
 		l->new_flows[l4]++;
-		l->unhealthy_routing_flows += (choice->group_flags & SL_GROUP_FAIL_OPEN) != 0;
+		l->unhealthy_routing_flows += sl_fails_open(choice, c->zone);
 	}
 	if (g != NULL)
 		g->new_flows[l4]++;
@@ -287,7 +287,7 @@ SL_INLINE void sl_flow_fill(sl_tables_t t, bool v6, __u32 flow, const struct sl_
 	cold->start_ns = sl_now_ns(t);
 	cold->connect_us = 0;
 	cold->zone = (__u8)c->zone;
-	cold->fail_open = (choice->group_flags & SL_GROUP_FAIL_OPEN) != 0;
+	cold->fail_open = sl_fails_open(choice, c->zone);
 }
 
 SL_INLINE __u32 sl_flow_create_family(sl_tables_t t, bool v6)

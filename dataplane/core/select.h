@@ -72,6 +72,12 @@ struct sl_choice {
 	__u32 group_flags;
 };
 
+/** Whether the chosen group fails open in a zone, 0 or 1. */
+SL_INLINE __u8 sl_fails_open(const struct sl_choice *choice, __u32 zone)
+{
+	return choice->group_flags >> (SL_GROUP_FAIL_OPEN_BIT + zone % SL_MAX_ZONES) & 1;
+}
+
 /** Choose a group by weight; SL_NONE when all weights are 0. */
 SL_INLINE __u32 sl_select_group(const struct sl_forwarding *f, __u32 hash)
 {

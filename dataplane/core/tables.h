@@ -227,7 +227,7 @@ struct sl_listener {
 
 #define SL_GROUP_PRESERVE 0x01 /* preserve_client_ip.enabled */
 #define SL_GROUP_STICKY 0x02   /* stickiness.enabled, source_ip */
-#define SL_GROUP_FAIL_OPEN 0x04
+#define SL_GROUP_FAIL_OPEN_BIT 8 /* of the first zone, the others above it */
 
 struct sl_group {
 	__u64 id; /* 0: free */
