@@ -12,6 +12,8 @@
 #ifndef SLUICE_ACTION_H
 #define SLUICE_ACTION_H
 
+#include "healthcheck/messages.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,6 +72,24 @@ int action_run(struct model *model, const char *name, const json_t *params, json
  * durable, and becomes visible by a later tick and commit.
  */
 int model_commit(struct model *model);
+
+/* --- probes ----------------------------------------------------------------- */
+
+/**
+ * The next message for the prober; false when it has been told everything.
+ *
+ * What the actions of a turn changed may be taken before the commit, so that
+ * targets answer while the disk does; should the commit fail, a later message
+ * takes it back.
+ */
+bool model_next_probe(struct model *model, struct message *ret_message);
+/** The prober is a new one: all messages come again. No target's state changes. */
+void model_restart_probes(struct model *model);
+/** A probe ended, @now_ms as in model_tick(). Stages what follows, and needs a commit. Reports
+ *  of checks that are no longer asked for are ignored, and so is our own fault. */
+void model_report(struct model *model, const struct probe_report *report, int64_t now_ms);
+
+/* --- time -------------------------------------------------------------------- */
 
 /** Milliseconds until model_tick() has something to do (draining ends), -1 for never. */
 int64_t model_next_tick_ms(const struct model *model);

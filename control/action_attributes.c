@@ -87,31 +87,48 @@ static int check_stickiness(const struct params *params, const struct group *gro
 	return 0;
 }
 
+/* Our own intervals of health checks, which the config must allow. */
+static int check_times(const struct model *model, const struct params *params,
+		       const struct group *group)
+{
+	long interval_ms = attributes_number(&group->attributes, ATTRIBUTE_CHECK_INTERVAL_MS);
+	long timeout_ms = attributes_number(&group->attributes, ATTRIBUTE_CHECK_TIMEOUT_MS);
+
+	if ((interval_ms != 0 || timeout_ms != 0) && !model->config->health_fast_intervals)
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'sluice.health_check.interval_ms' and "
+				   "'sluice.health_check.timeout_ms' can be set only with "
+				   "health.fast_intervals in the config file");
+	if (timeout_ms > (interval_ms != 0 ? interval_ms : (long)group->check.interval_s * 1000))
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'sluice.health_check.timeout_ms' must not be above the "
+				   "interval");
+	return 0;
+}
+
 int action_modify_target_group_attributes(struct model *model, const struct params *params,
 					  json_t *result)
 {
 	struct attributes other;
 	struct group *group;
-	bool crossed;
 	int r;
 
 	r = actions_group(model, params, &group);
 	if (r < 0)
 		return r;
-	crossed = model_group_crosses_zones(group);
 	r = attributes_change(&group->attributes, params, &other);
 	if (r < 0)
 		return r;
 	swap(&group->attributes, &other);
 	r = check_stickiness(params, group);
+	if (r == 0)
+		r = check_times(model, params, group);
 	if (r < 0)
 		swap(&group->attributes, &other);
 	attributes_free(&other);
 	if (r < 0)
 		return r;
-	/* targets are put again only when their zones change: there may be a thousand */
-	r = crossed != model_group_crosses_zones(group) ? model_engine_refresh(model, group)
-							: model_engine_put_group(model, group);
+	r = model_engine_refresh(model, group);
 	if (r == 0)
 		r = model_store_save_group(model, group);
 	return r == 0 ? show(result, &group->attributes) : r;

@@ -118,10 +118,8 @@ static int show_group(const struct model *model, const struct group *group, json
 	int r;
 
 	model_each (group->targets, target, hh) {
-		enum health_state state = health_of(model, target);
-
-		healthy += health_is_healthy(state);
-		unhealthy += health_is_unhealthy(state);
+		healthy += health_is_healthy(target->machine.state);
+		unhealthy += health_is_unhealthy(target->machine.state);
 	}
 	engine_group_counters(model->engine, group->id, &counters); /* -ENOENT: all zero */
 	values = show_common(&counters);

@@ -100,36 +100,20 @@ static int read_check_port(const struct params *params, struct health_check *che
 	return 0;
 }
 
-/* "200", "200,202" or "200-399", 200 to 599. */
-static bool matcher_is_valid(const char *matcher)
+/* Visible ASCII: what goes into a request as it is. */
+static bool path_is_valid(const char *path)
 {
-	const char *at = matcher;
-	int low = 0;
+	size_t len = 0;
 
-	if (strlen(matcher) > MODEL_MATCHER_MAX)
-		return false;
-	for (;;) {
-		int code = 0, digits = 0;
-
-		for (; *at >= '0' && *at <= '9' && digits < 4; at++, digits++)
-			code = code * 10 + (*at - '0');
-		if (digits != 3 || code < 200 || code > 599 || code < low)
-			return false;
-		if (*at == '\0')
-			return true;
-		if (*at == '-' && low == 0)
-			low = code;
-		else if (*at == ',')
-			low = 0;
-		else
-			return false;
-		at++;
-	}
+	while (path[len] > ' ' && path[len] <= '~')
+		len++;
+	return path[0] == '/' && path[len] == '\0' && len <= MODEL_CHECK_PATH_MAX;
 }
 
 static int read_check_http(const struct params *params, struct health_check *check)
 {
 	const char *path = NULL, *code = NULL;
+	struct probe_range ranges[MESSAGES_RANGES_MAX];
 	struct params matcher;
 	bool found;
 	int r;
@@ -155,12 +139,12 @@ static int read_check_http(const struct params *params, struct health_check *che
 				   "the TCP protocol",
 				   path != NULL ? "path" : "matcher");
 	}
-	if (path != NULL && (path[0] != '/' || strlen(path) > MODEL_CHECK_PATH_MAX))
+	if (path != NULL && !path_is_valid(path))
 		return params_fail(params, "ValidationError",
 				   "Health check path '%.64s' must begin with '/' and have at "
-				   "most %d characters",
+				   "most %d characters, all of them visible ASCII",
 				   path, MODEL_CHECK_PATH_MAX);
-	if (code != NULL && !matcher_is_valid(code))
+	if (code != NULL && matcher_parse(code, ranges) < 0)
 		return params_fail(params, "ValidationError",
 				   "Health check matcher HTTP code '%.64s' must be within "
 				   "'200-599' inclusive",
@@ -384,7 +368,9 @@ int action_modify_target_group(struct model *model, const struct params *params,
 	if (r < 0)
 		return r;
 	group->check = check;
-	r = model_store_save_group(model, group);
+	r = model_engine_refresh(model, group);
+	if (r == 0)
+		r = model_store_save_group(model, group);
 	return r == 0 ? actions_append(result, "TargetGroups", actions_show_group(model, group))
 		      : r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/actions.h"
 #include "control/model_engine.h"
+#include "control/model_health.h"
 #include "control/model_store.h"
 #include "control/target_address.h"
 
@@ -69,7 +70,7 @@ static int add_arrival(struct arrivals *arrivals, const struct group *group,
 	const struct target *present = model_target(group, &key->address, (uint16_t)key->port);
 	struct target *target;
 
-	if (present != NULL && !model_target_is_draining(present))
+	if (present != NULL && machine_is_registered(&present->machine))
 		return 0; /* registered already: nothing changes */
 	HASH_FIND(hh, arrivals->targets, key, sizeof(*key), target);
 	if (target != NULL)
@@ -139,18 +140,19 @@ static int register_one(struct model *model, struct group *group, struct target 
 {
 	struct target *target =
 		model_target(group, &arrival->key.address, (uint16_t)arrival->key.port);
-	int r;
+	int r = 0;
 
 	if (target != NULL) { /* it was draining */
 		target->zone = arrival->zone;
 		free(arrival);
-		r = model_drain_target(model, target, 0);
 	} else {
 		target = arrival;
 		r = model_add_target(model, group, target);
 		if (r < 0)
 			free(target);
 	}
+	if (r == 0)
+		r = model_health_step(model, target, MACHINE_REGISTER, model_now_ms());
 	if (r == 0)
 		r = model_engine_put_target(model, target);
 	return r == 0 ? model_store_save_target(model, target) : r;
@@ -191,24 +193,16 @@ int action_register_targets(struct model *model, const struct params *params, js
 
 static int deregister_one(struct model *model, struct target *target)
 {
-	const struct group *group = target->group;
-	long delay_s = attributes_number(&group->attributes, ATTRIBUTE_DEREGISTRATION_DELAY);
 	int r;
 
-	if (model_target_is_draining(target))
+	if (!machine_is_registered(&target->machine))
 		return 0;
-	if (delay_s > 0 && group->load_balancer != NULL) {
-		r = model_drain_target(model, target, model_now_ms() + delay_s * 1000);
-		if (r == 0)
-			r = model_engine_put_target(model, target);
-		return r == 0 ? model_store_save_target(model, target) : r;
-	}
-	r = model_engine_remove_target(model, target);
+	r = model_health_step(model, target, MACHINE_DEREGISTER, model_now_ms());
+	if (r == 0 && target->machine.state == MACHINE_NOT_REGISTERED)
+		return model_health_leave(model, target);
 	if (r == 0)
-		r = model_store_delete_target(model, target);
-	if (r == 0)
-		model_drop_target(model, target);
-	return r;
+		r = model_engine_put_target(model, target);
+	return r == 0 ? model_store_save_target(model, target) : r;
 }
 
 int action_deregister_targets(struct model *model, const struct params *params, json_t *result)
@@ -246,29 +240,33 @@ int action_deregister_targets(struct model *model, const struct params *params, 
 }
 
 static json_t *show_health(const struct model *model, const struct group *group,
-			   const struct target_key *key, const struct target *target)
+			   const struct target_key *key, const struct target *target,
+			   bool with_probe)
 {
-	enum health_state state = target != NULL ? health_of(model, target) : HEALTH_NOT_REGISTERED;
-	struct health_text text = health_text(state);
+	struct machine_text text =
+		machine_text(target != NULL ? target->machine.state : MACHINE_NOT_REGISTERED);
 	char address[ADDRESS_TEXT_MAX], check_port[8];
 	const char *zone = NULL;
 
 	if (target != NULL)
 		zone = target->zone == MODEL_ZONE_ALL ? "all"
 						      : model->config->zones[target->zone].name;
+	with_probe = with_probe && target != NULL && target->probe_ms != 0;
 	snprintf(check_port, sizeof(check_port), "%u",
 		 group->check.port != 0 ? group->check.port : (uint16_t)key->port);
-	return json_pack("{s:{s:s, s:i, s:s*}, s:s, s:{s:s, s:s*, s:s*}, s:{s:s, s:s, s:s}}",
+	return json_pack("{s:{s:s, s:i, s:s*}, s:s, s:{s:s, s:s*, s:s*}, s:{s:s, s:s, s:s}, s:o*}",
 			 "Target", "Id", address_format(&key->address, address), "Port",
 			 (int)key->port, "AvailabilityZone", zone, "HealthCheckPort", check_port,
 			 "TargetHealth", "State", text.state, "Reason", text.reason, "Description",
 			 text.description, "AdministrativeOverride", "State", "no_override",
 			 "Reason", "AdministrativeOverride.NoOverride", "Description",
-			 "No override is currently active on target");
+			 "No override is currently active on target", "LastProbe",
+			 with_probe ? model_show_probe(target) : NULL);
 }
 
 static int describe_asked(const struct model *model, const struct params *params,
-			  const struct group *group, const json_t *list, json_t *result)
+			  const struct group *group, const json_t *list, bool with_probe,
+			  json_t *result)
 {
 	int r = 0;
 
@@ -283,33 +281,57 @@ static int describe_asked(const struct model *model, const struct params *params
 			r = actions_append(
 				result, "TargetHealthDescriptions",
 				show_health(model, group, &key,
-					    model_target(group, &key.address, (uint16_t)key.port)));
+					    model_target(group, &key.address, (uint16_t)key.port),
+					    with_probe));
+	}
+	return r;
+}
+
+/* What the API can include, anomaly detection, is of application load balancers; LastProbe is
+ * ours. */
+static int read_include(const struct params *params, bool *ret_with_probe)
+{
+	const json_t *include = NULL;
+	int r = params_list(params, "Include", ACTIONS_ARNS_MAX, &include);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(include); i++) {
+		const char *what = NULL;
+
+		r = params_entry_string(params, "Include", include, i, &what);
+		if (r == 0 && !params_in_values("[AnomalyDetection, All, LastProbe]", what))
+			r = params_fail_constraint(params, "Include", what,
+						   "Member must satisfy enum value set: "
+						   "[AnomalyDetection, All, LastProbe]");
+		else if (r == 0)
+			*ret_with_probe |= strcmp(what, "LastProbe") == 0;
 	}
 	return r;
 }
 
 int action_describe_target_health(struct model *model, const struct params *params, json_t *result)
 {
-	const json_t *list = NULL, *include = NULL;
+	const json_t *list = NULL;
 	struct target *target, *target_next;
 	struct group *group;
+	bool with_probe = false;
 	int r;
 
 	r = actions_group(model, params, &group);
 	if (r == 0)
 		r = params_list(params, "Targets", SIZE_MAX, &list);
-	if (r == 0) /* what it can ask for, anomaly detection, is of application load balancers */
-		r = params_list(params, "Include", ACTIONS_ARNS_MAX, &include);
+	if (r == 0)
+		r = read_include(params, &with_probe);
 	if (r == 0)
 		r = actions_list(result, "TargetHealthDescriptions");
 	if (r < 0)
 		return r;
 	if (json_array_size(list) > 0)
-		return describe_asked(model, params, group, list, result);
+		return describe_asked(model, params, group, list, with_probe, result);
 	model_each (group->targets, target, hh) {
 		if (r == 0)
-			r = actions_append(result, "TargetHealthDescriptions",
-					   show_health(model, group, &target->key, target));
+			r = actions_append(
+				result, "TargetHealthDescriptions",
+				show_health(model, group, &target->key, target, with_probe));
 	}
 	return r;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/attributes.h"
 
+#include "healthcheck/messages.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +161,23 @@ static const struct definition {
 		 .min = 0,
 		 .max = 360000,
 		 .standard = "0"},
+	/* ours, and off by default */
+	[ATTRIBUTE_END_WHEN_IDLE] = {.key = "sluice.deregistration_delay.end_when_idle",
+				     .owner = TG,
+				     .type = TYPE_BOOLEAN,
+				     .standard = "false"},
+	[ATTRIBUTE_CHECK_INTERVAL_MS] = {.key = "sluice.health_check.interval_ms",
+					 .owner = TG,
+					 .type = TYPE_NUMBER_OR_OFF,
+					 .min = MESSAGES_INTERVAL_MIN_MS,
+					 .max = MESSAGES_INTERVAL_MAX_MS,
+					 .standard = "off"},
+	[ATTRIBUTE_CHECK_TIMEOUT_MS] = {.key = "sluice.health_check.timeout_ms",
+					.owner = TG,
+					.type = TYPE_NUMBER_OR_OFF,
+					.min = MESSAGES_TIMEOUT_MIN_MS,
+					.max = MESSAGES_TIMEOUT_MAX_MS,
+					.standard = "off"},
 	[ATTRIBUTE_TCP_IDLE_TIMEOUT] = {.key = "tcp.idle_timeout.seconds",
 					.owner = ATTRIBUTE_OF_LISTENER,
 					.type = TYPE_NUMBER,

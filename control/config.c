@@ -207,6 +207,9 @@ static const struct config_field engine_fields[] = {
 static const struct config_field health_fields[] = {
 	CONFIG_TEXT("user", struct config, health_user, 1, is_owner, "the name of a user", false),
 	PORTS("source_ports", health_port_min),
+	{.key = "fast_intervals",
+	 .read = config_read_truth,
+	 .offset = offsetof(struct config, health_fast_intervals)},
 	{.key = NULL},
 };
 static const struct config_field config_fields[] = {

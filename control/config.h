@@ -37,6 +37,7 @@ struct config {
 	char store_path[4096];		  /* "/var/lib/sluice/sluice.db" */
 	char pin_dir[4096];		  /* "/sys/fs/bpf/sluice" */
 	unsigned int max_clients;	  /* connections to the control socket */
+	bool health_fast_intervals; /* groups may be checked more often than NLB allows */
 	char health_user[CONFIG_NAME_MAX]; /* whom sluice-health runs as; see there */
 	uint16_t health_port_min;	  /* source ports of probes; none is SNAT's */
 	uint16_t health_port_max;

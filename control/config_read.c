@@ -116,6 +116,15 @@ int config_read_number_in(struct config_reader *reader, const json_t *value, uin
 	return 0;
 }
 
+int config_read_truth(struct config_reader *reader, const struct config_field *field, json_t *value,
+		      void *base)
+{
+	if (!json_is_boolean(value))
+		return config_read_fail(reader, "must be true or false");
+	*(bool *)((char *)base + field->offset) = json_is_true(value);
+	return 0;
+}
+
 int config_read_number(struct config_reader *reader, const struct config_field *field,
 		       json_t *value, void *base)
 {

@@ -93,6 +93,9 @@ int config_read_section(struct config_reader *reader, const struct config_field 
 			json_t *value, void *base);
 int config_read_text(struct config_reader *reader, const struct config_field *field, json_t *value,
 		     void *base);
+/** true or false, into a bool. */
+int config_read_truth(struct config_reader *reader, const struct config_field *field, json_t *value,
+		      void *base);
 int config_read_number(struct config_reader *reader, const struct config_field *field,
 		       json_t *value, void *base);
 /** The place of the text in @choices is the value of the enum. */

@@ -7,6 +7,7 @@
 #include "control/flow_scan.h"
 #include "control/log.h"
 #include "control/params.h"
+#include "control/probing.h"
 #include "control/rpc.h"
 #include "control/store.h"
 #include "control/watch.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct rpc_server *rpc;
 	struct watch *watch;
 	struct flow_scanner *scanner;
+	struct probing *probing;
 	uv_timer_t tick;
 	uv_poll_t engine_poll;
 	uv_signal_t signals[2];
@@ -212,6 +214,8 @@ static int commit(void *context)
 
 	if (daemon->detached)
 		return 0;
+	if (daemon->probing != NULL)
+		probing_send(daemon->probing); /* targets answer while the disk does */
 	r = model_commit(daemon->model);
 	if (r < 0)
 		log_error("changes could not be stored and were taken back: %s", strerror(-r));
@@ -293,6 +297,13 @@ static void model_emit(void *context, json_t *event)
 
 	if (daemon->watch != NULL)
 		watch_emit(daemon->watch, event);
+}
+
+static void health_changed(void *context)
+{
+	struct daemon *daemon = context;
+
+	rpc_commit_soon(daemon->rpc);
 }
 
 static void log_engine(const struct daemon *daemon)
@@ -395,7 +406,8 @@ static int open_services(struct daemon *daemon)
 		.max_clients = config->max_clients,
 		.write_timeout_ms = RPC_WRITE_TIMEOUT_MS,
 	};
-	char error[RPC_ERROR_MAX];
+	const struct probing_events probing_events = {daemon, health_changed};
+	char error[RPC_ERROR_MAX], probing_error[PROBING_ERROR_MAX];
 	int r;
 
 	r = open_handles(daemon);
@@ -409,8 +421,16 @@ static int open_services(struct daemon *daemon)
 		return r;
 	}
 	r = rpc_open(&daemon->loop, &options, &handler, &daemon->rpc, error);
-	if (r < 0)
+	if (r < 0) {
 		log_error("%s", error);
+		return r;
+	}
+	r = probing_open(&daemon->loop, config, daemon->model, &probing_events, &daemon->probing,
+			 probing_error);
+	if (r < 0) {
+		log_error("%s", probing_error);
+		rpc_stop(daemon->rpc);
+	}
 	return r;
 }
 
@@ -418,6 +438,7 @@ static void close_all(struct daemon *daemon)
 {
 	size_t i;
 
+	probing_close(daemon->probing);
 	watch_close(daemon->watch);
 	flow_scan_close(daemon->scanner);
 	if (daemon->has_handles) {

@@ -1,47 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Health: the one place that says what state a target is in, and what follows
- * from it for new flows. There are no health checks yet, so a registered
- * target that can get traffic is healthy.
+ * Health: what a target's state (healthcheck/machine.h) depends on here, and
+ * what follows from it: for the engine, for the group, and for the prober.
  */
 #ifndef SLUICE_HEALTH_H
 #define SLUICE_HEALTH_H
 
 #include "dataplane/engine.h"
+#include "healthcheck/machine.h"
+#include "healthcheck/messages.h"
 
 #include <stdbool.h>
 
+struct config;
 struct group;
 struct model;
 struct target;
 
-enum health_state {
-	HEALTH_NOT_REGISTERED,
-	HEALTH_DRAINING,
-	HEALTH_GROUP_NOT_IN_USE, /* no listener forwards to the group */
-	HEALTH_ZONE_NOT_ENABLED, /* the target's zone, for the load balancer */
-	HEALTH_IP_UNUSABLE,	 /* the address has become a VIP */
-	HEALTH_HEALTHY,
-	HEALTH_STATE_COUNT
-};
+/** The group's settings for its targets' machines. */
+void health_rules(const struct group *group, struct machine_rules *ret_rules);
 
-struct health_text { /* as the API has them; reason and description NULL when healthy */
-	const char *state, *reason, *description;
-};
+/** What the group and its load balancer are to the target; the first that is true in the order
+ *  of the states. */
+enum machine_event health_use(const struct model *model, const struct target *target);
 
-struct health_text health_text(enum health_state state);
+/**
+ * The zones in which the group fails open, as a mask: so few of the targets that
+ * their VIPs may choose are healthy that all of them get new flows, as NLB does
+ * (target_group_health.unhealthy_state_routing.*).
+ */
+uint8_t health_fails_open(const struct group *group);
 
-/** The state of a target of a group; the first that is true in the order of the enum. */
-enum health_state health_of(const struct model *model, const struct target *target);
-
-/** What the engine does with a target in that state. */
-enum engine_target_state health_engine_state(enum health_state state);
-
-/** Whether the group sends new flows to targets that are not healthy, for none is. */
-bool health_fails_open(const struct group *group);
+/** State and zones of the target for the engine; group->fail_open holds. */
+void health_engine_target(const struct target *target, struct engine_target *ret_target);
 
 /** Whether the state counts in HealthyHostCount, and in UnHealthyHostCount. */
-bool health_is_healthy(enum health_state state);
-bool health_is_unhealthy(enum health_state state);
+bool health_is_healthy(enum machine_state state);
+bool health_is_unhealthy(enum machine_state state);
+
+/** Interval and timeout of the group's probes, in milliseconds. */
+void health_times(const struct config *config, const struct group *group, uint32_t *ret_interval_ms,
+		  uint32_t *ret_timeout_ms);
+
+/** How a target in use is to be probed; id and generation stay 0. */
+void health_probe(const struct model *model, const struct target *target,
+		  struct probe_put *ret_put);
 
 #endif

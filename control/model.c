@@ -2,6 +2,7 @@
 #include "control/model.h"
 
 #include "control/model_engine.h"
+#include "control/model_health.h"
 #include "control/model_names.h"
 #include "control/model_store.h"
 #include "control/store.h"
@@ -133,7 +134,7 @@ static void clear(struct model *model)
 		model_drop_load_balancer(model, load_balancer);
 	model_each (model->groups, group, hh)
 		model_drop_group(model, group);
-	deadlines_free(&model->drains);
+	deadlines_free(&model->deadlines);
 	json_decref(model->events);
 	model->events = NULL;
 }
@@ -152,6 +153,12 @@ int model_open(const struct config *config, struct store *store, struct engine *
 	model->config = config;
 	model->store = store;
 	model->engine = engine;
+	model->checks = calloc(1, sizeof(*model->checks));
+	if (model->checks == NULL) {
+		snprintf(error, 512, "out of memory");
+		r = -ENOMEM;
+		goto fail;
+	}
 	if (events != NULL)
 		model->on = *events;
 	r = model_store_load(model, error);
@@ -173,7 +180,13 @@ void model_close(struct model *model)
 {
 	if (model == NULL)
 		return;
+	/* the last verdicts; without them the next start begins with somewhat older ones */
+	if (model->checks != NULL && model->failed == 0 && model->save_at_ms != 0)
+		store_commit(model->store);
 	clear(model);
+	if (model->checks != NULL)
+		checks_clear(model->checks);
+	free(model->checks);
 	free(model);
 }
 
@@ -183,6 +196,7 @@ static int reload(struct model *model)
 	struct model next = {.config = model->config,
 			     .store = model->store,
 			     .engine = model->engine,
+			     .checks = model->checks,
 			     .on = model->on};
 	char error[512];
 	int r;
@@ -193,6 +207,7 @@ static int reload(struct model *model)
 		clear(&next); /* the old model stays, but runs no action until a reload works */
 		return r;
 	}
+	model_health_take_over(&next, model);
 	clear(model);
 	next.failed = model->failed;
 	*model = next;
@@ -214,54 +229,52 @@ static void emit_events(struct model *model)
 
 int model_commit(struct model *model)
 {
-	int r;
+	int r = 0;
 
-	if (model->failed == 0 && !model->staged)
-		return 0;
 	if (model->failed == 0)
+		model_health_settle(model);
+	if (model->failed == 0 && model->staged_store) {
 		model->failed = store_commit(model->store);
+		model->save_at_ms = 0;
+	}
 	if (model->failed != 0) {
 		r = model->failed;
-		model->staged = false;
+		model->staged_store = model->staged_engine = false;
 		if (reload(model) == 0)
 			model->failed = 0;
 		return r;
 	}
-	model->staged = false;
-	r = engine_commit(model->engine);
-	model->uncommitted_engine = r < 0;
+	if (model->staged_engine) {
+		r = engine_commit(model->engine);
+		model->uncommitted_engine = r < 0;
+	}
+	model->staged_store = model->staged_engine = false;
 	emit_events(model);
 	return r;
 }
 
 int64_t model_next_tick_ms(const struct model *model)
 {
-	const struct deadline *first = deadlines_first(&model->drains);
-	int64_t wait;
+	const struct deadline *first = deadlines_first(&model->deadlines);
+	int64_t at_ms = first != NULL ? first->at_ms : INT64_MAX, wait;
 
 	if (model->failed != 0 || model->uncommitted_engine)
 		return RETRY_MS;
-	if (first == NULL)
+	if (model->save_at_ms != 0 && model->save_at_ms < at_ms)
+		at_ms = model->save_at_ms;
+	if (at_ms == INT64_MAX)
 		return -1;
-	wait = first->at_ms - model_now_ms();
+	wait = at_ms - model_now_ms();
 	return wait > 0 ? wait : 0;
 }
 
 void model_tick(struct model *model, int64_t now_ms)
 {
-	const struct deadline *first;
-
 	if (model->failed != 0)
 		return; /* the commit tries to recover */
 	if (model->uncommitted_engine)
-		model->staged = true;
-	while ((first = deadlines_first(&model->drains)) != NULL && first->at_ms <= now_ms) {
-		struct target *target =
-			(struct target *)((char *)first - offsetof(struct target, drain));
-
-		if (model_engine_remove_target(model, target) < 0 ||
-		    model_store_delete_target(model, target) < 0)
-			return;
-		model_drop_target(model, target);
-	}
+		model->staged_engine = true;
+	if (model->save_at_ms != 0 && model->save_at_ms <= now_ms)
+		model->staged_store = true;
+	model_health_tick(model, now_ms);
 }

@@ -18,18 +18,16 @@
 #include "control/action.h"
 #include "control/arn.h"
 #include "control/attributes.h"
+#include "control/checks.h"
 #include "control/config.h"
 #include "control/deadlines.h"
 #include "control/health.h"
+#include "control/matcher.h"
 #include "control/protocol.h"
 #include "control/quota.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #define MODEL_ZONE_ALL (-1) /* of a target: Availability Zone "all" */
 #define MODEL_CHECK_PATH_MAX 1024
-#define MODEL_MATCHER_MAX 255
 #define MODEL_UDP_IDLE_TIMEOUT_S 120
 
 struct vip {
@@ -86,7 +84,7 @@ struct health_check {
 	uint16_t port; /* 0: the target's own, "traffic-port" */
 	uint32_t interval_s, timeout_s, healthy_threshold, unhealthy_threshold;
 	char path[MODEL_CHECK_PATH_MAX + 1]; /* HTTP and HTTPS only, as is the matcher */
-	char matcher[MODEL_MATCHER_MAX + 1];
+	char matcher[MATCHER_MAX + 1];
 };
 
 struct group { /* a target group */
@@ -98,12 +96,15 @@ struct group { /* a target group */
 	struct health_check check;
 	struct attributes attributes;
 	json_t *tags;
-	struct target *targets;		     /* by address and port; draining ones too */
-	unsigned int n_registered;	     /* targets without draining ones */
-	struct load_balancer *load_balancer; /* whose listeners use it; NULL: none */
-	unsigned int uses;		     /* by listeners */
-	struct group *prev, *next;	     /* in load_balancer->groups */
-	UT_hash_handle hh;		     /* in model.groups, by id */
+	struct target *targets;			       /* by address and port; draining ones too */
+	unsigned int n_registered;		       /* targets without draining ones */
+	struct load_balancer *load_balancer;	       /* whose listeners use it; NULL: none */
+	unsigned int uses;			       /* by listeners */
+	struct group *prev, *next;		       /* in load_balancer->groups */
+	uint8_t fail_open;			       /* mask of zones, as the engine knows it */
+	bool unsettled;				       /* it may be another */
+	struct group *prev_unsettled, *next_unsettled; /* in model.unsettled */
+	UT_hash_handle hh;			       /* in model.groups, by id */
 	UT_hash_handle hh_name;
 };
 
@@ -115,10 +116,14 @@ struct target_key {
 struct target {
 	struct target_key key;
 	struct group *group;
-	int zone;		  /* by place in the config, or MODEL_ZONE_ALL */
-	struct deadline drain;	  /* in model.drains while draining */
-	enum health_state health; /* as last told to Watch clients and the engine */
-	UT_hash_handle hh;	  /* in group->targets */
+	int zone; /* by place in the config, or MODEL_ZONE_ALL */
+	struct machine machine;
+	struct deadline deadline;  /* in model.deadlines while time may change the state */
+	enum machine_state told;   /* to Watch clients */
+	struct check *check;	   /* NULL: it was never to be probed */
+	struct probe_report probe; /* the last that said something of the target */
+	int64_t probe_ms;	   /* when that came; 0: there was none */
+	UT_hash_handle hh;	   /* in group->targets */
 };
 
 struct model {
@@ -130,15 +135,18 @@ struct model {
 	struct listener *listeners;
 	struct group *groups, *groups_by_name;
 	struct vip *vips;
-	struct deadlines drains;
-	json_t *events;		 /* to emit when the turn is committed */
-	bool staged;		 /* the store or the engine has something to commit */
+	struct deadlines deadlines; /* of targets */
+	struct checks *checks;
+	struct group *unsettled;	  /* list, of those whose targets changed in this turn */
+	json_t *events;			  /* to emit when the turn is committed */
+	bool staged_store, staged_engine; /* there is something to commit */
+	int64_t save_at_ms;	 /* when to commit what model_store_save_health() left; 0 */
 	int failed;		 /* why the turn must be given up; 0: it must not */
 	bool uncommitted_engine; /* the engine had no room for a table: try again later */
 };
 
 /* Members of a uthash in order, also while they are removed. */
-#define model_each(head, it, handle) HASH_ITER(handle, head, it, it##_next)
+#define model_each(head, it, handle) HASH_ITER (handle, head, it, it##_next)
 
 #define MODEL_TIME_MAX 32
 
@@ -188,22 +196,25 @@ void model_free_group(struct group *group);
 void model_use_groups(const struct listener *listener);
 void model_release_groups(const struct listener *listener);
 
-/** Begin, or with @until_ms 0 end, the draining of a target in memory. Returns 0 or -ENOMEM. */
-int model_drain_target(struct model *model, struct target *target, int64_t until_ms);
-bool model_target_is_draining(const struct target *target);
+/** Take a group out of the list of those whose targets changed. */
+void model_settled(struct model *model, struct group *group);
 
 /** Whether targets serve the VIPs of other zones too. */
 bool model_group_crosses_zones(const struct group *group);
 /** The zones that are enabled for a load balancer, as a mask. */
 uint8_t model_zones(const struct load_balancer *load_balancer);
-/** The zones whose VIPs may choose the target; 0 when it gets no traffic. */
-uint8_t model_target_zones(const struct target *target);
+/** The zones whose VIPs may choose the target; 0 when it gets no traffic.
+ *  @crosses: model_group_crosses_zones() of its group */
+uint8_t model_target_zones(const struct target *target, bool crosses);
 
 /** Registered targets in all groups of a load balancer; its quota is QUOTA_TARGETS. */
 unsigned int model_count_targets(const struct load_balancer *load_balancer);
 
 /** Remember that the turn must be given up because of @error (negative errno); returns it. */
 int model_give_up(struct model *model, int error);
+
+/** The last probe of a target as events and DescribeTargetHealth show it; NULL: out of memory. */
+json_t *model_show_probe(const struct target *target);
 
 /** Queue an event with name and time; takes the reference of @members (NULL: out of memory). */
 void model_event(struct model *model, const char *name, json_t *members);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/model_engine.h"
 
+#include "control/model_health.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,19 +14,8 @@ static void fill_group(const struct group *group, struct engine_group *ret)
 		.preserve_client_ip =
 			attributes_is_true(&group->attributes, ATTRIBUTE_PRESERVE_CLIENT_IP),
 		.sticky_source_ip = attributes_is_true(&group->attributes, ATTRIBUTE_STICKINESS),
-		.fail_open = health_fails_open(group),
+		.fail_open = group->fail_open,
 		.zones = group->load_balancer != NULL ? model_zones(group->load_balancer) : 0,
-	};
-}
-
-static void fill_target(const struct model *model, const struct target *target,
-			struct engine_target *ret)
-{
-	*ret = (struct engine_target){
-		.address = target->key.address,
-		.port = (uint16_t)target->key.port,
-		.state = health_engine_state(health_of(model, target)),
-		.zones = model_target_zones(target),
 	};
 }
 
@@ -70,7 +61,7 @@ int model_engine_put_group(struct model *model, const struct group *group)
 	int r;
 
 	fill_group(group, &out);
-	model->staged = true;
+	model->staged_engine = true;
 	r = engine_group_put(model->engine, group->id, &out);
 	return r == 0 || r == -ENOSPC ? r : model_give_up(model, r);
 }
@@ -79,46 +70,37 @@ int model_engine_remove_group(struct model *model, const struct group *group)
 {
 	int r = engine_group_remove(model->engine, group->id);
 
-	model->staged = true;
+	model->staged_engine = true;
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
-static void tell_change(struct model *model, const struct target *target, enum health_state now)
-{
-	struct health_text was = health_text(target->health), is = health_text(now);
-	char arn[ARN_MAX], address[ADDRESS_TEXT_MAX];
-
-	model_event(model, "TargetStateChanged",
-		    json_pack("{s:s, s:{s:s, s:i}, s:s, s:s, s:s*, s:s*}", "TargetGroupArn",
-			      model_group_arn(model, target->group, arn), "Target", "Id",
-			      address_format(&target->key.address, address), "Port",
-			      (int)target->key.port, "Previous", was.state, "State", is.state,
-			      "Reason", is.reason, "Description", is.description));
-}
-
-int model_engine_put_target(struct model *model, struct target *target)
+int model_engine_stage_target(struct model *model, struct target *target)
 {
 	struct engine_target out;
-	enum health_state now = health_of(model, target);
 	int r;
 
-	if (now != target->health)
-		tell_change(model, target, now);
-	target->health = now;
-	fill_target(model, target, &out);
-	model->staged = true;
+	model_health_tell(model, target);
+	health_engine_target(target, &out);
+	model->staged_engine = true;
 	r = engine_target_put(model->engine, target->group->id, &out);
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
-int model_engine_remove_target(struct model *model, const struct target *target)
+int model_engine_put_target(struct model *model, struct target *target)
+{
+	int r = model_health_look(model, target, model_now_ms());
+
+	return r == 0 ? model_engine_stage_target(model, target) : r;
+}
+
+int model_engine_remove_target(struct model *model, struct target *target)
 {
 	bool end_flows = attributes_is_true(&target->group->attributes,
 					    ATTRIBUTE_DEREGISTRATION_TERMINATION);
 	int r;
 
-	tell_change(model, target, HEALTH_NOT_REGISTERED);
-	model->staged = true;
+	model_health_tell(model, target);
+	model->staged_engine = true;
 	r = engine_target_remove(model->engine, target->group->id, &target->key.address,
 				 (uint16_t)target->key.port, end_flows);
 	return r == 0 ? 0 : model_give_up(model, r);
@@ -146,7 +128,7 @@ int model_engine_put_listener(struct model *model, const struct listener *listen
 	int r;
 
 	fill_listener(listener, &out);
-	model->staged = true;
+	model->staged_engine = true;
 	r = engine_listener_put(model->engine, listener->id, &out);
 	return r == 0 || r == -EEXIST || r == -ENOSPC ? r : model_give_up(model, r);
 }
@@ -155,7 +137,7 @@ int model_engine_remove_listener(struct model *model, const struct listener *lis
 {
 	int r = engine_listener_remove(model->engine, listener->id);
 
-	model->staged = true;
+	model->staged_engine = true;
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
@@ -163,7 +145,7 @@ int model_engine_put_vip(struct model *model, const struct vip *vip)
 {
 	struct engine_vip out = {.address = vip->address, .zone = vip->zone};
 
-	model->staged = true;
+	model->staged_engine = true;
 	return engine_vip_put(model->engine, &out);
 }
 
@@ -172,7 +154,7 @@ int model_engine_remove_vip(struct model *model, const struct vip *vip)
 	struct engine_vip out = {.address = vip->address, .zone = vip->zone};
 	int r = engine_vip_remove(model->engine, &out);
 
-	model->staged = true;
+	model->staged_engine = true;
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
@@ -215,18 +197,22 @@ static int put_groups(struct model *model, char error[ENGINE_ERROR_MAX])
 	struct group *group, *group_next;
 	struct target *target, *target_next;
 	struct engine_group out;
-	struct engine_target out_target;
-	int r;
+	int r = 0;
 
 	model_each (model->groups, group, hh) {
-		fill_group(group, &out);
-		r = engine_group_put(model->engine, group->id, &out);
 		model_each (group->targets, target, hh) {
-			if (r < 0)
-				break;
-			target->health = health_of(model, target);
-			fill_target(model, target, &out_target);
-			r = engine_target_put(model->engine, group->id, &out_target);
+			if (r == 0)
+				r = model_health_look(model, target, model_now_ms());
+			target->told = target->machine.state; /* no change of now */
+		}
+		group->fail_open = health_fails_open(group);
+		model_settled(model, group);
+		fill_group(group, &out);
+		if (r == 0)
+			r = engine_group_put(model->engine, group->id, &out);
+		model_each (group->targets, target, hh) {
+			if (r == 0)
+				r = model_engine_stage_target(model, target);
 		}
 		if (r == 0)
 			continue;

@@ -13,9 +13,13 @@
 int model_engine_put_group(struct model *model, const struct group *group);
 int model_engine_remove_group(struct model *model, const struct group *group);
 
-/** Put a target as its health wants it, and tell Watch clients when that changed. */
+/** Bring a target's health up to date and put it as that wants it; Watch clients and the prober
+ *  learn of it. */
 int model_engine_put_target(struct model *model, struct target *target);
-int model_engine_remove_target(struct model *model, const struct target *target);
+/** The same for a target whose health is up to date. */
+int model_engine_stage_target(struct model *model, struct target *target);
+/** For one that is not registered any more. */
+int model_engine_remove_target(struct model *model, struct target *target);
 
 /** Put a group and all its targets: its use, its zones or its settings have changed. */
 int model_engine_refresh(struct model *model, struct group *group);

@@ -154,7 +154,7 @@ static bool unpack_group(struct group *group, const json_t *document, json_t **r
 	    port < 1 || port > UINT16_MAX || check_port < 0 || check_port > UINT16_MAX ||
 	    check_protocol < CHECK_TCP || check_protocol > CHECK_HTTPS || interval < 1 ||
 	    timeout < 1 || healthy < 1 || unhealthy < 1 || !json_is_object(*ret_tags) ||
-	    strlen(path) > MODEL_CHECK_PATH_MAX || strlen(matcher) > MODEL_MATCHER_MAX)
+	    strlen(path) > MODEL_CHECK_PATH_MAX || strlen(matcher) > MATCHER_MAX)
 		return false;
 	group->port = (uint16_t)port;
 	group->ipv6 = ipv6 != 0;
@@ -225,14 +225,15 @@ static int load_target(const struct load *load, const char *key, json_t *documen
 {
 	struct target *target = calloc(1, sizeof(*target));
 	struct group *group;
-	json_int_t until = 0;
+	json_int_t until = 0, unhealthy_since = 0;
 	const char *zone;
-	int r;
+	int healthy = 0, r;
 
 	if (target == NULL)
 		return -ENOMEM;
 	if (!parse_target_key(load->model, key, &group, &target->key) ||
-	    json_unpack(document, "{s:s, s?I}", "Zone", &zone, "DrainingUntil", &until) < 0 ||
+	    json_unpack(document, "{s:s, s?I, s?b, s?I}", "Zone", &zone, "DrainingUntil", &until,
+			"Healthy", &healthy, "UnhealthySince", &unhealthy_since) < 0 ||
 	    model_target(group, &target->key.address, (uint16_t)target->key.port) != NULL) {
 		free(target);
 		return fail_key(load, key, "does not parse as a target");
@@ -247,7 +248,15 @@ static int load_target(const struct load *load, const char *key, json_t *documen
 		free(target);
 		return r;
 	}
-	return until != 0 ? model_drain_target(load->model, target, until) : 0;
+	if (until != 0)
+		machine_restore(&target->machine, MACHINE_DRAINING, until);
+	else if (unhealthy_since != 0)
+		machine_restore(&target->machine, MACHINE_UNHEALTHY, unhealthy_since);
+	else
+		machine_restore(&target->machine, healthy ? MACHINE_HEALTHY : MACHINE_REGISTERING,
+				0);
+	group->n_registered += machine_is_registered(&target->machine);
+	return 0;
 }
 
 static bool unpack_forward(const struct model *model, const json_t *groups,

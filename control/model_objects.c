@@ -207,6 +207,7 @@ void model_drop_group(struct model *model, struct group *group)
 
 	model_each (group->targets, target, hh)
 		model_drop_target(model, target);
+	model_settled(model, group);
 	HASH_DELETE(hh_name, model->groups_by_name, group);
 	HASH_DELETE(hh, model->groups, group);
 	model_free_group(group);
@@ -217,42 +218,24 @@ int model_add_target(struct model *model, struct group *group, struct target *ta
 	(void)model;
 	target->group = group;
 	HASH_ADD(hh, group->targets, key, sizeof(target->key), target);
-	if (!ADDED(target, hh))
-		return -ENOMEM;
-	group->n_registered++;
-	return 0;
+	return ADDED(target, hh) ? 0 : -ENOMEM;
 }
 
 void model_drop_target(struct model *model, struct target *target)
 {
-	if (model_target_is_draining(target))
-		deadlines_clear(&model->drains, &target->drain);
-	else
+	deadlines_clear(&model->deadlines, &target->deadline);
+	checks_drop(model->checks, target->check);
+	if (machine_is_registered(&target->machine))
 		target->group->n_registered--;
 	HASH_DELETE(hh, target->group->targets, target);
 	free(target);
 }
 
-bool model_target_is_draining(const struct target *target)
+void model_settled(struct model *model, struct group *group)
 {
-	return target->drain.place != 0;
-}
-
-int model_drain_target(struct model *model, struct target *target, int64_t until_ms)
-{
-	bool was = model_target_is_draining(target);
-	int r;
-
-	if (until_ms == 0) {
-		if (was)
-			target->group->n_registered++;
-		deadlines_clear(&model->drains, &target->drain);
-		return 0;
-	}
-	r = deadlines_set(&model->drains, &target->drain, until_ms);
-	if (r == 0 && !was)
-		target->group->n_registered--;
-	return r;
+	if (group->unsettled)
+		DL_DELETE2(model->unsettled, group, prev_unsettled, next_unsettled);
+	group->unsettled = false;
 }
 
 bool model_group_crosses_zones(const struct group *group)
@@ -276,7 +259,7 @@ uint8_t model_zones(const struct load_balancer *load_balancer)
 	return zones;
 }
 
-uint8_t model_target_zones(const struct target *target)
+uint8_t model_target_zones(const struct target *target, bool crosses)
 {
 	const struct load_balancer *load_balancer = target->group->load_balancer;
 
@@ -286,8 +269,7 @@ uint8_t model_target_zones(const struct target *target)
 		return model_zones(load_balancer);
 	if (!load_balancer->zones[target->zone].enabled)
 		return 0;
-	return model_group_crosses_zones(target->group) ? model_zones(load_balancer)
-							: (uint8_t)(1U << target->zone);
+	return crosses ? model_zones(load_balancer) : (uint8_t)(1U << target->zone);
 }
 
 unsigned int model_count_targets(const struct load_balancer *load_balancer)

@@ -8,13 +8,14 @@
 #include <stdio.h>
 
 #define KEY_MAX 128
+#define SAVE_MS 1000 /* until what probes changed is made durable */
 
 static int save(struct model *model, const char *key, json_t *document)
 {
 	int r = document != NULL ? store_put(model->store, key, document) : -ENOMEM;
 
 	json_decref(document);
-	model->staged = true;
+	model->staged_store = true;
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
@@ -22,7 +23,7 @@ static int erase(struct model *model, const char *key)
 {
 	int r = store_delete(model->store, key);
 
-	model->staged = true;
+	model->staged_store = true;
 	return r == 0 ? 0 : model_give_up(model, r);
 }
 
@@ -111,16 +112,41 @@ int model_store_save_group(struct model *model, const struct group *group)
 			      "Tags", or_empty(group->tags)));
 }
 
-int model_store_save_target(struct model *model, const struct target *target)
+static json_t *show_target(const struct model *model, const struct target *target)
 {
+	const struct machine *machine = &target->machine;
 	const char *zone =
 		target->zone == MODEL_ZONE_ALL ? "all" : model->config->zones[target->zone].name;
 	json_t *document = json_pack("{s:s}", "Zone", zone);
+
+	if (machine->state == MACHINE_DRAINING)
+		json_object_set_new(document, "DrainingUntil", json_integer(machine->until_ms));
+	if (health_is_healthy(machine->state))
+		json_object_set_new(document, "Healthy", json_true());
+	if (health_is_unhealthy(machine->state))
+		json_object_set_new(document, "UnhealthySince",
+				    json_integer(machine->unhealthy_ms));
+	return document;
+}
+
+int model_store_save_target(struct model *model, const struct target *target)
+{
 	char key[KEY_MAX];
 
-	if (model_target_is_draining(target))
-		json_object_set_new(document, "DrainingUntil", json_integer(target->drain.at_ms));
-	return save(model, target_key(target, key), document);
+	return save(model, target_key(target, key), show_target(model, target));
+}
+
+void model_store_save_health(struct model *model, const struct target *target)
+{
+	json_t *document = show_target(model, target);
+	char key[KEY_MAX];
+
+	/* a failure fails the commit that comes to it */
+	if (document != NULL)
+		store_put(model->store, target_key(target, key), document);
+	json_decref(document);
+	if (model->save_at_ms == 0)
+		model->save_at_ms = model_now_ms() + SAVE_MS;
 }
 
 int model_store_delete_load_balancer(struct model *model, const struct load_balancer *load_balancer)

@@ -13,6 +13,9 @@ int model_store_save_load_balancer(struct model *model, const struct load_balanc
 int model_store_save_listener(struct model *model, const struct listener *listener);
 int model_store_save_group(struct model *model, const struct group *group);
 int model_store_save_target(struct model *model, const struct target *target);
+/** Stage a target whose health alone changed. No packet waits for the disk: it is made durable
+ *  with the next action, or a second later. */
+void model_store_save_health(struct model *model, const struct target *target);
 
 int model_store_delete_load_balancer(struct model *model,
 				     const struct load_balancer *load_balancer);

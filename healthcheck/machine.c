@@ -82,10 +82,6 @@ static void settle(struct machine *machine, const struct machine_rules *rules, i
 		else
 			settle_unhealthy(machine, rules, now_ms);
 		break;
-	case MACHINE_DRAINING:
-		if (now_ms >= machine->until_ms)
-			enter(machine, MACHINE_NOT_REGISTERED);
-		break;
 	default:
 		break;
 	}
@@ -144,6 +140,8 @@ bool machine_step(struct machine *machine, const struct machine_rules *rules,
 			enter(machine, MACHINE_NOT_REGISTERED);
 		break;
 	case MACHINE_LOOK:
+		if (machine->state == MACHINE_DRAINING && now_ms >= machine->until_ms)
+			enter(machine, MACHINE_NOT_REGISTERED);
 		break;
 	default: /* a use */
 		if (machine->use == event)
@@ -155,6 +153,15 @@ bool machine_step(struct machine *machine, const struct machine_rules *rules,
 	}
 	settle(machine, rules, now_ms);
 	return machine->state != was;
+}
+
+void machine_restore(struct machine *machine, enum machine_state state, int64_t at_ms)
+{
+	*machine = (struct machine){.state = state};
+	if (state == MACHINE_UNHEALTHY)
+		machine->unhealthy_ms = at_ms;
+	if (state == MACHINE_DRAINING)
+		machine->until_ms = at_ms;
 }
 
 enum machine_flows machine_flows(const struct machine *machine, const struct machine_rules *rules)

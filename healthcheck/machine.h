@@ -55,7 +55,7 @@ enum machine_event {
 	MACHINE_SUCCEED,    /* a probe did */
 	MACHINE_FAIL,
 	MACHINE_IDLE, /* the target has no flows */
-	MACHINE_LOOK, /* time has passed, or the rules have changed */
+	MACHINE_LOOK, /* time has passed, or the rules have changed; this alone ends draining */
 	MACHINE_EVENT_COUNT
 };
 
@@ -86,6 +86,14 @@ struct machine { /* all zero: not registered, in use */
  *  ignored: a probe may end behind a deregistration. */
 bool machine_step(struct machine *machine, const struct machine_rules *rules,
 		  enum machine_event event, int64_t now_ms);
+
+/**
+ * Be what a machine was before a restart.
+ *
+ * @state   MACHINE_REGISTERING, _HEALTHY, _UNHEALTHY or _DRAINING
+ * @at_ms   when it became unhealthy; when draining ends
+ */
+void machine_restore(struct machine *machine, enum machine_state state, int64_t at_ms);
 
 /** What follows for flows; the group may fail open, and then it does not. */
 enum machine_flows machine_flows(const struct machine *machine, const struct machine_rules *rules);

@@ -398,9 +398,12 @@ static unsigned int check_group(const struct group *group)
 		struct engine_counters counters;
 
 		require(target->group == group, "a target knows its group");
-		registered += !model_target_is_draining(target);
+		registered += machine_is_registered(&target->machine);
 		require(address_is_v4(&target->key.address) != group->ipv6, "families do not mix");
-		require(target->health == health_of(rig.model, target), "told what it is");
+		require(target->told == target->machine.state, "told what it is");
+		require(machine_is_probed(&target->machine) ==
+				(target->check != NULL && target->check->told != 0),
+			"who is in use is probed");
 		require(engine_target_counters(rig.engine, group->id, &target->key.address,
 					       (uint16_t)target->key.port, &counters) == 0,
 			"the engine knows the target");
@@ -449,8 +452,35 @@ static void check_invariants(void)
 	require(info.groups == HASH_COUNT(rig.model->groups), "the engine has the same groups");
 	require(info.listeners == HASH_COUNT(rig.model->listeners), "and the same listeners");
 	require(info.targets == targets, "and the same targets");
-	require((model_next_tick_ms(rig.model) < 0) == (rig.model->drains.n == 0),
-		"a tick comes for each drain");
+	require((model_next_tick_ms(rig.model) < 0) ==
+			(rig.model->deadlines.n == 0 && rig.model->save_at_ms == 0),
+		"a tick comes for each deadline");
+}
+
+/* --- the prober ------------------------------------------------------------------------ */
+
+/* It probes what it is told to at once, with any result, or with none. */
+static void run_prober(struct tape *tape)
+{
+	struct message message, checked;
+
+	if (take(tape, 32) == 31)
+		model_restart_probes(rig.model);
+	while (model_next_probe(rig.model, &message)) {
+		require(messages_decode(&message, messages_size(message.type), false, &checked) ==
+				0,
+			"the prober understands it");
+		if (message.type != MESSAGE_PUT)
+			continue;
+		for (unsigned int n = take(tape, 4); n > 0; n--) {
+			const struct probe_report report = {
+				.id = message.put.id,
+				.generation = message.put.generation - (take(tape, 16) == 15),
+				.result = take(tape, PROBE_RESULT_COUNT)};
+
+			model_report(rig.model, &report, model_now_ms());
+		}
+	}
 }
 
 /* --- the rig --------------------------------------------------------------------------- */
@@ -503,6 +533,8 @@ static void reopen(void)
 	require(HASH_COUNT(rig.model->load_balancers) == load_balancers, "load balancers are kept");
 	require(HASH_COUNT(rig.model->groups) == groups, "groups are kept");
 	require(HASH_COUNT(rig.model->listeners) == listeners, "listeners are kept");
+	run_prober(&(struct tape){0});
+	require(model_commit(rig.model) == 0, "a commit works");
 	check_invariants();
 }
 
@@ -519,6 +551,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		run_call(&tape);
 		if (take(&tape, 4) == 3)
 			continue; /* the next call is of the same turn */
+		run_prober(&tape);
 		require(model_commit(rig.model) == 0, "a commit works");
 		check_invariants();
 		if (take(&tape, 16) == 15) {
@@ -526,6 +559,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			model_tick(rig.model, rig.now_ms);
 		}
 	}
+	run_prober(&tape);
 	require(model_commit(rig.model) == 0, "a commit works");
 	check_invariants();
 	reopen();

@@ -54,6 +54,105 @@ void open_store(struct fixture *f)
 		fail_msg("%s", error);
 }
 
+/* --- the prober ------------------------------------------------------------------------ */
+
+static void prober_forgets(struct fixture *f)
+{
+	struct fake_check *check, *next;
+
+	HASH_ITER (hh, f->checks, check, next) {
+		HASH_DEL(f->checks, check);
+		free(check);
+	}
+}
+
+void prober_restarts(struct fixture *f)
+{
+	prober_forgets(f);
+	model_restart_probes(f->model);
+}
+
+/* As the prober's end does: nothing that it would refuse is ever sent. */
+static void take_message(struct fixture *f, const struct message *message)
+{
+	struct message checked;
+	struct fake_check *check;
+	uint64_t id;
+
+	assert_int_equal(messages_decode(message, messages_size(message->type), false, &checked),
+			 0);
+	id = checked.type == MESSAGE_PUT ? checked.put.id : checked.remove.id;
+	HASH_FIND(hh, f->checks, &id, sizeof(id), check);
+	if (checked.type == MESSAGE_REMOVE) {
+		assert_non_null(check);
+		HASH_DEL(f->checks, check);
+		free(check);
+		f->removals++;
+		return;
+	}
+	if (check == NULL) {
+		check = calloc(1, sizeof(*check));
+		assert_non_null(check);
+		check->id = id;
+		HASH_ADD(hh, f->checks, id, sizeof(check->id), check);
+	}
+	check->put = checked.put;
+	f->puts++;
+}
+
+static void report(struct fixture *f, const struct probe_put *put, enum probe_result result)
+{
+	const struct probe_report report = {.id = put->id,
+					    .generation = put->generation,
+					    .result = result,
+					    .duration_us = 1500,
+					    .http_status = result == PROBE_STATUS ? 503 : 0};
+
+	model_report(f->model, &report, model_now_ms());
+}
+
+void prober_runs(struct fixture *f)
+{
+	struct message message;
+
+	while (model_next_probe(f->model, &message)) {
+		take_message(f, &message);
+		if (message.type == MESSAGE_PUT && f->probe_result >= 0)
+			report(f, &message.put, (enum probe_result)f->probe_result);
+	}
+}
+
+const struct probe_put *probed(struct fixture *f, const char *address, uint16_t port)
+{
+	struct fake_check *check, *next;
+	struct in6_addr parsed;
+
+	assert_int_equal(address_parse(address, &parsed), 0);
+	HASH_ITER (hh, f->checks, check, next) {
+		if (address_equal(&check->put.target, &parsed) && check->put.port == port)
+			return &check->put;
+	}
+	return NULL;
+}
+
+void probe(struct fixture *f, const char *address, uint16_t port, enum probe_result result,
+	   unsigned int times)
+{
+	const struct probe_put *put = probed(f, address, port);
+
+	assert_non_null(put);
+	for (unsigned int i = 0; i < times; i++)
+		report(f, put, result);
+	commit(f);
+}
+
+void commit(struct fixture *f)
+{
+	prober_runs(f);
+	assert_int_equal(model_commit(f->model), 0);
+	assert_false(f->engine->staged);
+}
+
 struct fixture *fixture_new(const char *config)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -68,6 +167,7 @@ struct fixture *fixture_new(const char *config)
 	free(text);
 	f->engine = fake_engine_new();
 	f->events = json_array();
+	f->probe_result = PROBE_OK;
 	open_store(f);
 	assert_int_equal(open_model(f), 0);
 	return f;
@@ -79,6 +179,7 @@ void fixture_free(struct fixture *f)
 
 	model_close(f->model);
 	store_close(f->store);
+	prober_forgets(f);
 	fake_engine_free(f->engine);
 	config_free(f->config);
 	json_decref(f->events);
@@ -126,8 +227,7 @@ static json_t *call_json(struct fixture *f, const char *action, json_t *params)
 	json_decref(params);
 	if (result == NULL)
 		fail_msg("%s: %s: %s", action, f->error.code, f->error.message);
-	assert_int_equal(model_commit(f->model), 0);
-	assert_false(f->engine->staged);
+	commit(f);
 	return result;
 }
 

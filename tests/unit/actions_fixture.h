@@ -24,12 +24,21 @@
 
 #include <cmocka.h>
 
+struct fake_check {
+	uint64_t id;
+	struct probe_put put;
+	UT_hash_handle hh;
+};
+
 struct fixture {
 	struct config *config;
 	struct store *store;
 	struct engine *engine;
 	struct model *model;
-	json_t *events; /* all that were emitted */
+	json_t *events;		   /* all that were emitted */
+	struct fake_check *checks; /* what the prober was told */
+	int probe_result; /* enum probe_result of the probe that each put begins with; -1: none */
+	unsigned int puts, removals; /* messages to the prober */
 	char directory[64];
 	char path[96];
 	struct action_error error; /* of the last call that failed */
@@ -45,6 +54,17 @@ void fixture_free(struct fixture *f);
 /* Parts of fixture_new(), for tests that restart. */
 void open_store(struct fixture *f);
 int open_model(struct fixture *f); /* its sentence is in f->error.message */
+
+/* The prober: take the model's messages, and answer each put as f->probe_result says. Every call
+ * ends with it. */
+void prober_runs(struct fixture *f);
+/* A new prober, that was told nothing. */
+void prober_restarts(struct fixture *f);
+/* What it was told of a target; NULL when it does not probe it. */
+const struct probe_put *probed(struct fixture *f, const char *address, uint16_t port);
+/* Probes of a target end so, and the turn. */
+void probe(struct fixture *f, const char *address, uint16_t port, enum probe_result result,
+	   unsigned int times);
 
 /* A copy with " for '; free() it. */
 char *quoted(const char *text);
@@ -73,6 +93,8 @@ const char *new_listener(struct fixture *f, char arn[ARN_MAX], const char *lb, c
 
 /* The id at the end of an ARN. */
 uint64_t id_of(const char *arn);
+/* Commit, and the prober runs. */
+void commit(struct fixture *f);
 /* "healthy", or "unused/Target.NotInUse", of a target on port 8080. */
 const char *health(struct fixture *f, const char *tg, const char *address, char text[64]);
 

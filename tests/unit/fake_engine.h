@@ -52,6 +52,7 @@ struct engine {
 	unsigned int removed_ending_flows, removed_keeping_flows;
 	bool staged;
 	/* on demand */
+	bool idle; /* targets have no flows */
 	uint32_t max_targets;
 	int vip_error, commit_error, group_error, listener_error, target_error;
 	unsigned int vip_error_after; /* VIPs put before vip_error strikes */

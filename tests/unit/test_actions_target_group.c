@@ -296,12 +296,12 @@ static void attributes_reach_the_engine(void **state)
 		 "{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'preserve_client_ip.enabled', "
 		 "'Value': 'true'}, {'Key': 'stickiness.enabled', 'Value': 'true'}]}",
 		 tcp);
-	assert_int_equal(json_array_size(at_path(r, "Attributes")), 13);
+	assert_int_equal(json_array_size(at_path(r, "Attributes")), 16);
 	json_decref(r);
 	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.preserve_client_ip);
 	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.sticky_source_ip);
 	r = call(f, "DescribeTargetGroupAttributes", "{'TargetGroupArn': '%s'}", tcp);
-	assert_int_equal(json_array_size(at_path(r, "Attributes")), 13);
+	assert_int_equal(json_array_size(at_path(r, "Attributes")), 16);
 	json_decref(r);
 	call_fails(f, "ValidationError", "ModifyTargetGroupAttributes",
 		   "{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'stickiness.enabled', 'Value': "

@@ -137,14 +137,24 @@ static void a_registered_target_is_told_to_watchers(void **state)
 	(void)state;
 	json_array_clear(rig.f->events);
 	CALL(rig.f, "RegisterTargets", REGISTER, rig.tg, "{'Id': '10.0.1.5'}");
-	assert_int_equal(json_array_size(rig.f->events), 1);
+	assert_int_equal(json_array_size(rig.f->events), 3);
 	event = json_array_get(rig.f->events, 0);
 	assert_string_equal(text_at(event, "Event"), "TargetStateChanged");
 	assert_string_equal(text_at(event, "TargetGroupArn"), rig.tg);
 	assert_string_equal(text_at(event, "Target.Id"), "10.0.1.5");
 	assert_string_equal(text_at(event, "Previous"), "unused");
+	assert_string_equal(text_at(event, "State"), "initial");
+	assert_string_equal(text_at(event, "Reason"), "Elb.RegistrationInProgress");
+	assert_null(at_path(event, "Probe"));
+	event = json_array_get(rig.f->events, 1);
+	assert_string_equal(text_at(event, "State"), "initial");
+	assert_string_equal(text_at(event, "Reason"), "Elb.InitialHealthChecking");
+	event = json_array_get(rig.f->events, 2);
+	assert_string_equal(text_at(event, "Previous"), "initial");
 	assert_string_equal(text_at(event, "State"), "healthy");
 	assert_null(at_path(event, "Reason"));
+	assert_string_equal(text_at(event, "Probe.Result"), "ok");
+	assert_int_equal(json_integer_value(at_path(event, "Probe.DurationMicroseconds")), 1500);
 	fixture_free(rig.f);
 }
 

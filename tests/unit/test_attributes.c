@@ -84,6 +84,9 @@ static const struct standard standards[] = {
 	{TG, TGH "unhealthy_state_routing.minimum_healthy_targets.percentage", "off", "off"},
 	{TG, "target_health_state.unhealthy.connection_termination.enabled", "true", "false"},
 	{TG, "target_health_state.unhealthy.draining_interval_seconds", "0", "0"},
+	{TG, "sluice.deregistration_delay.end_when_idle", "false", "false"},
+	{TG, "sluice.health_check.interval_ms", "off", "off"},
+	{TG, "sluice.health_check.timeout_ms", "off", "off"},
 	{ATTRIBUTE_OF_LISTENER, "tcp.idle_timeout.seconds", "350", NULL},
 };
 

@@ -250,6 +250,31 @@ static void draining_ends_with_the_last_flow_when_asked_to(void **state)
 	assert_int_equal(machine.state, MACHINE_NOT_REGISTERED);
 }
 
+static void a_restart_forgets_no_verdict_and_no_time(void **state)
+{
+	struct machine_rules rules = standard;
+	struct machine machine;
+
+	(void)state;
+	machine_restore(&machine, MACHINE_HEALTHY, 0);
+	run(&machine, &rules, "F", 5000);
+	assert_int_equal(machine.state, MACHINE_HEALTHY);
+	machine_restore(&machine, MACHINE_REGISTERING, 0);
+	run(&machine, &rules, "S", 5000);
+	assert_int_equal(machine.state, MACHINE_HEALTHY);
+	rules.unhealthy_termination = false;
+	rules.unhealthy_draining_ms = 3000;
+	machine_restore(&machine, MACHINE_UNHEALTHY, 4000);
+	run(&machine, &rules, "L", 5000);
+	assert_int_equal(machine.state, MACHINE_UNHEALTHY_DRAINING);
+	assert_int_equal(machine.until_ms, 7000);
+	machine_restore(&machine, MACHINE_DRAINING, 6000);
+	run(&machine, &rules, "L", 5999);
+	assert_int_equal(machine.state, MACHINE_DRAINING);
+	run(&machine, &rules, "L", 6000);
+	assert_int_equal(machine.state, MACHINE_NOT_REGISTERED);
+}
+
 /* --- against a slow model ---------------------------------------------------------- */
 
 /* Everything that happened since the registration (or the use) began, in full. */
@@ -318,7 +343,7 @@ static void happen(struct history *h, const struct machine_rules *rules, enum ma
 	if (event == MACHINE_DEREGISTER && h->registered && !h->draining) {
 		h->draining = true;
 		h->draining_until_ms = now_ms + rules->deregistration_delay_ms;
-		if (h->use == MACHINE_GROUP_IS_NOT_IN_USE)
+		if (h->use == MACHINE_GROUP_IS_NOT_IN_USE || rules->deregistration_delay_ms == 0)
 			h->registered = false;
 	}
 	if (event == MACHINE_PROPAGATE && is_probed(h))
@@ -330,7 +355,7 @@ static void happen(struct history *h, const struct machine_rules *rules, enum ma
 	}
 	if (event == MACHINE_IDLE && h->draining && rules->end_when_idle)
 		h->registered = false;
-	if (h->draining && now_ms >= h->draining_until_ms)
+	if (h->draining && event == MACHINE_LOOK && now_ms >= h->draining_until_ms)
 		h->registered = false;
 	h->draining = h->draining && h->registered;
 	judge(h, rules, now_ms);
@@ -428,7 +453,8 @@ static void agrees_with_slow_model(void **state)
 				fail_msg("round %d, step %d, event %d: %d, not %d", round, i, event,
 					 machine.state, want);
 			/* nobody waits for a time that has passed */
-			assert_true(machine.until_ms == 0 || machine.until_ms > now_ms);
+			assert_true(want != MACHINE_UNHEALTHY_DRAINING ||
+				    machine.until_ms > now_ms);
 			assert_int_equal(machine.until_ms != 0,
 					 want == MACHINE_DRAINING ||
 						 want == MACHINE_UNHEALTHY_DRAINING);
@@ -463,6 +489,7 @@ int main(void)
 		cmocka_unit_test(flows_follow_the_state),
 		cmocka_unit_test(changed_rules_hold_at_once),
 		cmocka_unit_test(draining_ends_with_the_last_flow_when_asked_to),
+		cmocka_unit_test(a_restart_forgets_no_verdict_and_no_time),
 		cmocka_unit_test(agrees_with_slow_model),
 		cmocka_unit_test(texts_are_the_api_s),
 	};
