@@ -84,21 +84,12 @@ static int fail(const char *what)
 	return -EIO;
 }
 
-static uint32_t bits_of(uint32_t mask)
-{
-	return mask == 0 ? 0 : 32 - (uint32_t)__builtin_clz(mask);
-}
-
 static struct datapath_plan plan_for(uint32_t flows, bool both_ways, bool preserve, uint32_t vip)
 {
-	struct datapath_plan plan = {
-		.mask = flows * (both_ways ? 2 : 1) - 1,
-		.both_ways = both_ways,
-		.preserve = preserve,
-		.vip = vip,
-	};
+	struct datapath_plan plan = rig_order(flows, both_ways);
 
-	plan.half = bits_of(plan.mask) / 2 + 1;
+	plan.preserve = preserve;
+	plan.vip = vip;
 	return plan;
 }
 
@@ -253,6 +244,7 @@ static struct bench_case *case_add(struct bench *bench, const char *name)
 /* The program of a rig is loaded when a case first needs it. */
 static int rig_ready(struct bench *bench, enum rig_name name, uint32_t flows)
 {
+	static const uint32_t loopback[2] = {RIG_LOOPBACK, RIG_LOOPBACK};
 	const struct rig_kind *kind = &rig_specs[name].kind;
 	struct xdp_program *program = &bench->programs[name];
 	struct xdp_program_options options = {};
@@ -265,7 +257,7 @@ static int rig_ready(struct bench *bench, enum rig_name name, uint32_t flows)
 		if (rig_plan(kind, (uint32_t)libbpf_num_possible_cpus(), &config, error) < 0 ||
 		    xdp_program_load(&options, program, error) < 0)
 			return fail(error);
-		rig_fill(kind, &program->tables, rig);
+		rig_fill(kind, &program->tables, loopback, rig);
 	}
 	return rig_establish(rig, flows) == 0 ? 0 : fail("a hand-shake was not forwarded");
 }

@@ -66,7 +66,8 @@ static int eal_start(void)
 
 static int bench_open(struct bench *bench)
 {
-	struct rig_kind kind = {};
+	static const uint32_t ifindex[2] = {1, 1}; /* any */
+	const struct rig_kind kind = {};
 	char error[ENGINE_ERROR_MAX];
 	struct sl_config config;
 	struct rte_mempool *pool;
@@ -84,7 +85,7 @@ static int bench_open(struct bench *bench)
 	for (enum table table = 0; table < TABLE_COUNT; table++)
 		madvise(tables_place(&bench->tables, table),
 			tables_record_bytes(table) * tables_records(table, &config), MADV_HUGEPAGE);
-	rig_fill(&kind, &bench->tables, &bench->rig);
+	rig_fill(&kind, &bench->tables, ifindex, &bench->rig);
 	return 0;
 }
 
@@ -117,7 +118,7 @@ static int window_run(struct bench *bench, struct datapath_plan *plan, uint64_t 
 
 		burst_make(bench, plan, burst);
 		begin = rte_rdtsc_precise();
-		burst_handle(&bench->tables, RIG_IFINDEX, burst, BURST_MAX, verdicts);
+		burst_handle(&bench->tables, bench->rig.ifindex[0], burst, BURST_MAX, verdicts);
 		*ret_cycles += rte_rdtsc_precise() - begin;
 		for (uint32_t i = 0; i < BURST_MAX; i++)
 			if (SL_VERDICT(verdicts[i]) != SL_SEND)
@@ -155,11 +156,10 @@ static void values_print(uint32_t flows, const char *metric, const char *unit, c
 
 static int case_run(struct bench *bench, uint32_t flows)
 {
-	struct datapath_plan plan = {.mask = 2 * flows - 1, .both_ways = 1, .vip = DATAPATH_VIP};
+	struct datapath_plan plan = rig_order(flows, true);
 	double cycles[ROUNDS_MAX], warm;
 	int r = 0;
 
-	plan.half = (32 - (uint32_t)__builtin_clz(plan.mask)) / 2 + 1;
 	if (rig_establish(&bench->rig, flows) < 0)
 		return fail("a hand-shake was not forwarded");
 	r = round_run(bench, &plan, &warm);

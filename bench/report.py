@@ -17,6 +17,10 @@ THROUGHPUT = r"(?P<series>\w+?)_(?P<category>new_connections|keepalive|udp)"
 PLOTS = [
     Plot("datapath", "datapath", "XDP program: cost of a packet", "ns", "ns_per_packet",
          r"(?P<series>\w+?)_(?P<x>\d+)", "flows", "x"),
+    Plot("dpdk", "dpdk_worker", "DPDK worker function: cost of a packet", "ns", "ns_per_packet",
+         r"(?P<series>\w+?)_(?P<x>\d+)", "flows", "x"),
+    Plot("dpdk", "dpdk_engine", "DPDK engine, one worker, beside testpmd", "Mpps", "mpps",
+         r"(?P<series>\w+?)_(?P<category>1024|65536)"),
     Plot("packets", "packets", "Small packets that arrive, by how many are offered", "Mpps",
          "arrived_mpps", r"(?P<series>\w+?)_offered_(?P<x>\d+)", "packets offered a second", "x"),
     Plot("registration", "first_flow", "From the call to the first new connection on a target (p50)",

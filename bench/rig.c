@@ -78,8 +78,9 @@ static void address_put(struct sl_tables *t, const struct sl_vip *vip, uint32_t 
 	bucket->slot[i] = (uint32_t)hash << SL_VIP_NUMBER_BITS | number;
 }
 
-/* One listener with a group of one target. */
-static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint32_t n)
+/* One listener with a group of one target. @port: towards it. */
+static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint32_t n,
+			 uint32_t port)
 {
 	struct sl_vip vip = {
 		.port = SL_BE16(DATAPATH_FIRST_VIP_PORT + n),
@@ -89,7 +90,7 @@ static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint3
 		.listener = (uint16_t)n,
 	};
 	const uint16_t mac[] = {DATAPATH_MAC_WORD, 0, DATAPATH_PEER_MAC_WORD};
-	uint64_t hop = (uint64_t)sl_port_home(RIG_IFINDEX, 0, 0) << 48;
+	uint64_t hop = (uint64_t)port << 48;
 	struct sl_target *target = &t->targets[n];
 
 	memcpy(&hop, mac, sizeof(mac));
@@ -119,21 +120,21 @@ static void listener_put(struct sl_tables *t, const struct rig_kind *kind, uint3
 	address_put(t, &vip, n + 1);
 }
 
-static void model_put(struct sl_tables *t, const struct rig_kind *kind)
+/* Returns its number. */
+static uint32_t port_put(struct sl_tables *t, uint32_t ifindex)
 {
 	const uint16_t mac[] = {DATAPATH_MAC_WORD, 0, DATAPATH_OUR_MAC_WORD};
-	struct sl_port *port = &t->ports[sl_port_home(RIG_IFINDEX, 0, 0)];
-	struct sl_zone *zone = &t->zones[0];
+	uint32_t number = sl_port_home(ifindex, 0, 0);
+	struct sl_port *port;
 
+	while (t->ports[number].ifindex != 0 && t->ports[number].ifindex != ifindex)
+		number = (number + 1) % SL_MAX_PORTS; /* two ports: never far */
+	port = &t->ports[number];
 	memcpy(port->mac, mac, sizeof(mac));
 	port->mtu = 1500;
 	port->up = 1;
-	port->ifindex = RIG_IFINDEX;
-	zone->snat4[0] = SL_BE32(DATAPATH_SNAT);
-	address_write(zone->snat6[0], true, SL_BE32(DATAPATH_SNAT));
-	zone->n_snat4 = zone->n_snat6 = 1;
-	for (uint32_t n = 0; n < DATAPATH_TARGETS; n++)
-		listener_put(t, kind, n);
+	port->ifindex = ifindex;
+	return number;
 }
 
 int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_config,
@@ -151,10 +152,35 @@ int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_c
 	return tables_plan(&settings, cpus, ret_config, error);
 }
 
-void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, struct rig *ret_rig)
+void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, const uint32_t ifindex[2],
+	      struct rig *ret_rig)
 {
-	*ret_rig = (struct rig){.kind = *kind, .tables = tables};
-	model_put(tables, kind);
+	struct sl_zone *zone = &tables->zones[0];
+
+	*ret_rig = (struct rig){
+		.kind = *kind,
+		.tables = tables,
+		.ifindex = {ifindex[0], ifindex[1]},
+		.port = {port_put(tables, ifindex[0]), port_put(tables, ifindex[1])},
+	};
+	zone->snat4[0] = SL_BE32(DATAPATH_SNAT);
+	address_write(zone->snat6[0], true, SL_BE32(DATAPATH_SNAT));
+	zone->n_snat4 = zone->n_snat6 = 1;
+	for (uint32_t n = 0; n < DATAPATH_TARGETS; n++)
+		listener_put(tables, kind, n, ret_rig->port[1]);
+}
+
+struct datapath_plan rig_order(uint32_t flows, bool both_ways)
+{
+	struct datapath_plan plan = {
+		.mask = flows * (both_ways ? 2 : 1) - 1,
+		.both_ways = both_ways,
+		.vip = DATAPATH_VIP,
+	};
+	uint32_t bits = plan.mask == 0 ? 0 : 32 - (uint32_t)__builtin_clz(plan.mask);
+
+	plan.half = bits / 2 + 1;
+	return plan;
 }
 
 static void clock_set(struct sl_tables *t)
@@ -175,7 +201,7 @@ static int packet_send(struct rig *rig, const struct datapath_plan *plan, uint32
 
 	datapath_packet(plan, flow, from_target, &packet);
 	frame.end = bytes + rig_frame(&rig->kind, &packet, tcp_flags, bytes);
-	verdict = sl_receive(rig->tables, &frame, RIG_IFINDEX);
+	verdict = sl_receive(rig->tables, &frame, rig->ifindex[from_target]);
 	return SL_VERDICT(verdict) == SL_SEND ? 0 : -EIO;
 }
 
@@ -198,7 +224,7 @@ uint32_t rig_end_flows(struct rig *rig)
 	struct sl_tables *t = rig->tables;
 	bool v6 = rig->kind.v6;
 	uint32_t used = t->pools[v6].fresh, ended = 0;
-	struct datapath_plan plan = {.mask = DATAPATH_FLOWS_MAX - 1, .half = 10};
+	struct datapath_plan plan = rig_order(DATAPATH_FLOWS_MAX, false);
 
 	clock_set(t);
 	for (uint32_t i = 0; i < DATAPATH_FLOWS_MAX; i++) {

@@ -10,7 +10,7 @@
 #include "bench/datapath.h"
 #include "dataplane/tables.h"
 
-#define RIG_IFINDEX 1 /* loopback: where BPF_PROG_TEST_RUN says a packet came in by */
+#define RIG_LOOPBACK 1 /* where BPF_PROG_TEST_RUN says a packet came in by */
 #define RIG_FRAME_BYTES 74 /* Ethernet, IPv6, TCP; IPv4 packets take less */
 
 struct rig_kind {
@@ -23,6 +23,8 @@ struct rig_kind {
 struct rig {
 	struct rig_kind kind;
 	struct sl_tables *tables; /* not the rig's */
+	uint32_t ifindex[2];	  /* where clients' packets come in, and targets' */
+	uint32_t port[2];	  /* their numbers in the port table */
 	uint32_t flows; /* established ones */
 };
 
@@ -37,8 +39,13 @@ struct rig_counts {
 int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_config,
 	     char error[ENGINE_ERROR_MAX]);
 
-/** Fill all tables but the flows'. They are zero beside their config, and outlive the rig. */
-void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, struct rig *ret_rig);
+/**
+ * Fill all tables but the flows'. They are zero beside their config, and outlive the rig.
+ *
+ * @ifindex  of the interfaces towards clients and towards targets, which may be one
+ */
+void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, const uint32_t ifindex[2],
+	      struct rig *ret_rig);
 
 /** Establish flows until there are @flows. Returns 0, or -EIO when the core did not
  *  forward a packet of a hand-shake. */
@@ -50,6 +57,9 @@ uint32_t rig_end_flows(struct rig *rig);
 
 /** Counters over all CPUs. */
 struct rig_counts rig_counts(const struct rig *rig);
+
+/** All flows once a round, in shuffled order; @both_ways: a packet of each side. */
+struct datapath_plan rig_order(uint32_t flows, bool both_ways);
 
 /** Write a frame of a flow; its length is the return value. */
 size_t rig_frame(const struct rig_kind *kind, const struct datapath_packet *packet,

@@ -60,7 +60,7 @@ static void shoot(struct rig *rig, const struct shot *model, const struct datapa
 	ip->daddr = packet->daddr;
 	tcp->sport = packet->sport;
 	tcp->dport = packet->dport;
-	if (SL_VERDICT(sl_receive(rig->tables, &frame, RIG_IFINDEX)) != SL_SEND)
+	if (SL_VERDICT(sl_receive(rig->tables, &frame, rig->ifindex[0])) != SL_SEND)
 		die("a packet was not forwarded");
 }
 
@@ -98,6 +98,7 @@ static double sweep_ms(struct rig *rig, uint32_t flows)
 
 static void measure(uint32_t flows, uint32_t packets)
 {
+	static const uint32_t ifindex[2] = {1, 1}; /* any */
 	struct rig_kind kind = {.max_flows = flows};
 	char error[ENGINE_ERROR_MAX];
 	struct sl_tables tables;
@@ -110,7 +111,7 @@ static void measure(uint32_t flows, uint32_t packets)
 		die(error);
 	if (tables_allocate(&config, &tables) != 0)
 		die("out of memory");
-	rig_fill(&kind, &tables, &rig);
+	rig_fill(&kind, &tables, ifindex, &rig);
 	begin = now_ns();
 	if (rig_establish(&rig, flows) != 0)
 		die("a hand-shake was not forwarded");
