@@ -74,22 +74,19 @@ static int find(const struct engine_dpdk_port *settings, const char *what, uint1
 {
 	struct rte_dev_iterator iterator;
 	uint16_t id;
-	int r = 0;
 
-	if (!eal_is_pci(settings->device)) /* those on the bus were found at the start */
-		r = rte_dev_probe(settings->device);
-	if (r == 0) {
+	/* those on the bus were found at the start */
+	if (eal_is_pci(settings->device) || rte_dev_probe(settings->device) == 0) {
 		RTE_ETH_FOREACH_MATCHING_DEV(id, settings->device, &iterator)
 		{
 			rte_eth_iterator_cleanup(&iterator);
 			*ret_id = id;
 			return 0;
 		}
-		r = -ENODEV;
 	}
 	snprintf(error, ENGINE_ERROR_MAX,
-		 "%s.device: DPDK finds no port '%.100s' (%s); its log above says more", what,
-		 settings->device, strerror(-r));
+		 "%s.device: DPDK finds no port '%.100s'; what it logged before says more", what,
+		 settings->device);
 	return -ENODEV;
 }
 

@@ -20,6 +20,7 @@
 #define ARGUMENT_BYTES 4096 /* the list of all CPUs of a large machine */
 #define EAL_OVERHEAD_MIB 64 /* beside the packets: rings, devices, heap */
 #define HUGEPAGES_DIR "/sys/kernel/mm/hugepages"
+#define NR_HUGEPAGES "/proc/sys/vm/nr_hugepages" /* of 2 MiB each, as x86 has them */
 
 struct arguments {
 	char *list[MAX_ARGUMENTS + 1];
@@ -158,17 +159,17 @@ static uint64_t free_hugepage_bytes(void)
 static int choose_memory(struct eal *eal, const struct engine_dpdk *settings, uint32_t memory_mib,
 			 char error[ENGINE_ERROR_MAX])
 {
-	uint64_t free_mib = free_hugepage_bytes() >> 20;
+	uint64_t free_mib = free_hugepage_bytes() >> 20, missing_mib;
 
 	eal->hugepages = settings->hugepages != ENGINE_HUGEPAGES_OFF &&
 			 free_mib >= memory_mib + EAL_OVERHEAD_MIB;
 	if (eal->hugepages || settings->hugepages != ENGINE_HUGEPAGES_ON)
 		return 0;
+	missing_mib = memory_mib + EAL_OVERHEAD_MIB - free_mib;
 	snprintf(error, ENGINE_ERROR_MAX,
-		 "engine.dpdk.hugepages is \"on\", but %llu MiB of huge pages are free and %u MiB "
-		 "are needed; run `echo %u >/proc/sys/vm/nr_hugepages`",
-		 (unsigned long long)free_mib, memory_mib + EAL_OVERHEAD_MIB,
-		 (memory_mib + EAL_OVERHEAD_MIB + 1) / 2);
+		 "engine.dpdk.hugepages is \"on\", and %llu MiB of huge pages are missing; run "
+		 "`echo $(($(cat " NR_HUGEPAGES ") + %llu)) >" NR_HUGEPAGES "`",
+		 (unsigned long long)missing_mib, (unsigned long long)(missing_mib + 1) / 2);
 	return -ENOMEM;
 }
 

@@ -99,10 +99,10 @@ static int map(struct table_file *file, char error[ENGINE_ERROR_MAX])
 		if (!file->huge)
 			return fail_with(file, r, "mapping", error);
 		snprintf(error, ENGINE_ERROR_MAX,
-			 "the flow table needs %zu huge pages of %zu KiB at %.100s: %s; make them "
-			 "with `echo %zu >/proc/sys/vm/nr_hugepages`",
-			 file->bytes / file->page_bytes, file->page_bytes / 1024, file->path,
-			 strerror(-r), file->bytes / file->page_bytes);
+			 "%.60s needs %zu free huge pages of %zu KiB: %s; raise "
+			 "/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages by as many",
+			 file->path, file->bytes / file->page_bytes, file->page_bytes / 1024,
+			 strerror(-r), file->page_bytes / 1024);
 		return r;
 	}
 	file->memory = memory;
