@@ -54,6 +54,7 @@ struct ctl_command {
 	const struct ctl_flag *flags;
 	const char *example; /* whole lines */
 	const char *list;    /* the list in the reply that is shown as a table; NULL: as a record */
+	const char *include; /* what the table shows beside what the API tells unasked; NULL */
 	unsigned int page_max; /* entries in a reply with a NextMarker; 0: no pages */
 };
 

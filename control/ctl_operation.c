@@ -73,6 +73,9 @@ int ctl_operation_run(struct ctl_client *client, const struct ctl_args *args, FI
 	r = ctl_resolve(client, args->command, args->params, error);
 	if (r < 0)
 		return r;
+	if (args->command->include != NULL && args->format != CTL_JSON)
+		json_object_set_new(args->params, "Include",
+				    json_pack("[s]", args->command->include));
 	output = ctl_output_open(out, args->format, args->command);
 	if (output == NULL)
 		return ctl_fail_memory(error);

@@ -104,6 +104,24 @@ static void expand_group(const json_t *entry, json_t *rows)
 	json_array_append_new(rows, row);
 }
 
+/* "timeout 6000.3 ms", "status 503 1.2 ms": how the last probe ended, and what it took. */
+static void expand_health(const json_t *entry, json_t *rows)
+{
+	const json_t *probe = json_object_get(entry, "LastProbe");
+	json_t *row = json_copy((json_t *)entry);
+	long long code = number_of(probe, "HttpCode");
+	char status[24] = "";
+
+	if (code != 0)
+		snprintf(status, sizeof(status), " %lld", code);
+	if (probe != NULL)
+		json_object_set_new(
+			row, "Probe",
+			json_sprintf("%s%s %.1f ms", text_of(probe, "Result"), status,
+				     (double)number_of(probe, "DurationMicroseconds") / 1000));
+	json_array_append_new(rows, row);
+}
+
 static void expand_tags(const json_t *entry, json_t *rows)
 {
 	json_t *tag, *row;
@@ -184,8 +202,9 @@ static const struct ctl_view views[] = {
 		  { "Zone", "Target.AvailabilityZone", false },
 		  { "State", "TargetHealth.State", false },
 		  { "Reason", "TargetHealth.Reason", false },
+		  { "Last probe", "Probe", false },
 		  { "Description", "TargetHealth.Description", false }),
-	  NULL },
+	  expand_health },
 	{ "Attributes", COLUMNS({ "Key", "Key", false }, { "Value", "Value", false }), NULL },
 	{ "TagDescriptions",
 	  COLUMNS({ "Resource", "ResourceArn", false }, { "Key", "Key", false },

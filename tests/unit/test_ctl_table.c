@@ -198,13 +198,18 @@ static void prints(const char *expected, char *got)
 static void shows_lists_in_columns(void **state)
 {
 	(void)state;
-	prints("Target    Port  Zone    State     Reason            Description\n"
-	       "10.0.1.5    80  rack-1  healthy   -                 -\n"
-	       "fd77::1   8080  -       draining  Target.Something  Some text\n",
+	prints("Target    Port  Zone    State     Reason            Last probe         "
+	       "Description\n"
+	       "10.0.1.5    80  rack-1  healthy   -                 status 503 1.5 ms  -\n"
+	       "fd77::1   8080  -       draining  Target.Something  -                  Some "
+	       "text\n",
 	       printed("describe-target-health", CTL_TABLE,
 		       PAGES("{\"TargetHealthDescriptions\": [{\"Target\": {\"Id\": \"10.0.1.5\", "
 			     "\"Port\": 80, \"AvailabilityZone\": \"rack-1\"}, \"TargetHealth\": "
-			     "{\"State\": \"healthy\"}}, {\"Target\": {\"Id\": \"fd77::1\", "
+			     "{\"State\": \"healthy\"}, \"LastProbe\": {\"Result\": \"status\", "
+			     "\"HttpCode\": 503, \"DurationMicroseconds\": 1500}}, {\"Target\": "
+			     "{\"Id\": "
+			     "\"fd77::1\", "
 			     "\"Port\": 8080}, \"TargetHealth\": {\"State\": \"draining\", "
 			     "\"Reason\": \"Target.Something\", \"Description\": \"Some "
 			     "text\"}}]}"),
