@@ -173,7 +173,7 @@ static void ask(struct credential_source *source, const char *method, const char
 		.method = method,
 		.url = url,
 		.headers = header,
-		.timeout_ms = source->settings->timeout_ms,
+		.timeout_ms = source->settings->timeout_s * 1000,
 	};
 
 	if (http_send(source->http, &request, done, source, &source->call) < 0)

@@ -277,7 +277,7 @@ static int begin(struct s3_call *call, const struct credentials *credentials)
 		.body = call->body,
 		.body_len = call->body_len,
 		.ca_file = settings->ca_file,
-		.timeout_ms = settings->timeout_ms,
+		.timeout_ms = settings->timeout_s * 1000,
 		.signer = credentials,
 		.region = settings->region,
 	};

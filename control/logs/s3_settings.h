@@ -13,11 +13,10 @@
 #define S3_PATH_MAX 1023
 #define S3_PROFILE_MAX 63
 #define S3_KMS_KEY_MAX 2047
-#define S3_TIMEOUT_MAX_MS 300000
-#define S3_RETRY_MIN_MS 1000
-#define S3_RETRY_MAX_MS 3600000
-#define S3_PART_MIN (5 * 1024 * 1024) /* S3's rule, for all parts but the last */
-#define S3_PART_MAX (64 * 1024 * 1024)
+#define S3_TIMEOUT_MAX_S 300
+#define S3_RETRY_MAX_S 3600
+#define S3_PART_MIN_MIB 5 /* S3's rule, for all parts but the last */
+#define S3_PART_MAX_MIB 64
 
 enum s3_credentials_source {
 	S3_CREDENTIALS_AUTO, /* the first of those below that is there */
@@ -39,9 +38,9 @@ struct s3_settings {
 	uint32_t credentials; /* enum s3_credentials_source */
 	uint32_t encryption;  /* enum s3_encryption */
 	uint32_t path_style;  /* 1: bucket in the path; 0: in the host name */
-	uint32_t timeout_ms;   /* to connect, and without a byte moving */
-	uint32_t retry_max_ms; /* the longest pause between tries; they begin at a second */
-	uint32_t part_bytes;   /* larger files are sent in parts of this size */
+	uint32_t timeout_s;   /* to connect, and without a byte moving */
+	uint32_t retry_max_s; /* the longest pause between tries; they begin at a second */
+	uint32_t part_mib;    /* larger files are sent in parts of this size */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <utlist.h>
 
+#define RETRY_MIN_MS 1000
 #define AT_ONCE 4	/* transfers over all buckets; each holds a part in memory */
 #define EXPIRE_TRIES 20 /* of a lifecycle rule, over about two hours; a new start tries again */
 #define EXPIRE_RETRY_MAX_MS (10 * 60 * 1000)
@@ -60,7 +61,7 @@ static void ask_turn(struct uploader *uploader);
 
 uint32_t uploader_pause_ms(unsigned int failures, uint32_t retry_max_ms, uint32_t random)
 {
-	uint32_t whole = S3_RETRY_MIN_MS;
+	uint32_t whole = RETRY_MIN_MS;
 
 	while (--failures > 0 && whole < retry_max_ms)
 		whole *= 2;
@@ -129,8 +130,8 @@ static void pause_bucket(struct uploader_bucket *bucket)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint32_t)uv_hrtime();
 	uv_timer_start(&bucket->pause, pause_over,
-		       uploader_pause_ms(bucket->failures, bucket->uploader->settings.retry_max_ms,
-					 random),
+		       uploader_pause_ms(bucket->failures,
+					 bucket->uploader->settings.retry_max_s * 1000, random),
 		       0);
 }
 
@@ -199,8 +200,9 @@ static void start(struct uploader_bucket *bucket)
 	struct uploader *uploader = bucket->uploader;
 	struct upload *upload = bucket->waiting;
 
-	if (transfer_begin(uploader->loop, uploader->s3, upload, uploader->settings.part_bytes,
-			   ended, upload, &upload->transfer) < 0) {
+	if (transfer_begin(uploader->loop, uploader->s3, upload,
+			   (size_t)uploader->settings.part_mib << 20, ended, upload,
+			   &upload->transfer) < 0) {
 		pause_bucket(bucket);
 		report_failure(uploader, upload, "out of memory");
 		return;
@@ -404,9 +406,9 @@ static int check_settings(const struct s3_settings *settings, char error[UPLOADE
 			 "the endpoint must be http://HOST[:PORT] or https://HOST[:PORT]");
 		return -EINVAL;
 	}
-	if (settings->timeout_ms == 0 || settings->timeout_ms > S3_TIMEOUT_MAX_MS ||
-	    settings->retry_max_ms < S3_RETRY_MIN_MS || settings->retry_max_ms > S3_RETRY_MAX_MS ||
-	    settings->part_bytes < S3_PART_MIN || settings->part_bytes > S3_PART_MAX) {
+	if (settings->timeout_s == 0 || settings->timeout_s > S3_TIMEOUT_MAX_S ||
+	    settings->retry_max_s == 0 || settings->retry_max_s > S3_RETRY_MAX_S ||
+	    settings->part_mib < S3_PART_MIN_MIB || settings->part_mib > S3_PART_MAX_MIB) {
 		snprintf(error, UPLOADER_TEXT_MAX, "a number of the S3 settings is out of range");
 		return -EINVAL;
 	}

@@ -11,7 +11,7 @@
 #define FILES_MAX 16
 #define NOT_FOUND "<Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>"
 #define SLOW_DOWN "<Error><Code>SlowDown</Code></Error>"
-#define MIB (1024u * 1024)
+#define PART_BYTES ((size_t)S3_PART_MIN_MIB << 20)
 
 struct rig {
 	struct fake_s3 fake;
@@ -86,9 +86,9 @@ static int setup(void **state)
 		.profile = "default",
 		.credentials = S3_CREDENTIALS_FILE,
 		.path_style = 1,
-		.timeout_ms = 1000,
-		.retry_max_ms = S3_RETRY_MIN_MS,
-		.part_bytes = S3_PART_MIN,
+		.timeout_s = 1,
+		.retry_max_s = 1,
+		.part_mib = S3_PART_MIN_MIB,
 	};
 	snprintf(rig->settings.endpoint, sizeof(rig->settings.endpoint), "%s", rig->fake.endpoint);
 	snprintf(rig->settings.credentials_file, sizeof(rig->settings.credentials_file), "%s",
@@ -427,20 +427,20 @@ static void a_large_file_goes_in_parts_behind_the_leftovers(void **state)
 					    CREATE,    PART("1"),	  PART("2"),
 					    PART("3"), COMPLETE,	  NULL};
 	struct rig *rig = *state;
-	const size_t bytes = 2 * S3_PART_MIN + 7;
+	const size_t bytes = 2 * PART_BYTES + 7;
 	const struct fake_request *parts = &rig->fake.requests[4];
 
 	begin(rig, serve_parts);
 	add(rig, "logs", "dir/key", bytes);
 	run(rig);
 	assert_lines(rig, 0, lines);
-	assert_int_equal(parts[0].body_len, S3_PART_MIN);
-	assert_int_equal(parts[1].body_len, S3_PART_MIN);
+	assert_int_equal(parts[0].body_len, PART_BYTES);
+	assert_int_equal(parts[1].body_len, PART_BYTES);
 	assert_int_equal(parts[2].body_len, 7);
 	for (size_t i = 0; i < bytes; i++) {
-		const struct fake_request *part = &parts[i / S3_PART_MIN];
+		const struct fake_request *part = &parts[i / PART_BYTES];
 
-		if (part->body[i % S3_PART_MIN] != (char)('a' + i / 977 % 26))
+		if (part->body[i % PART_BYTES] != (char)('a' + i / 977 % 26))
 			fail_msg("byte %zu differs", i);
 	}
 	assert_has(rig->fake.requests[7].body,
@@ -452,7 +452,7 @@ static void a_file_of_just_one_part_goes_in_one_put(void **state)
 	struct rig *rig = *state;
 
 	begin(rig, accept_all);
-	add(rig, "logs", "dir/key", S3_PART_MIN);
+	add(rig, "logs", "dir/key", PART_BYTES);
 	run(rig);
 	assert_int_equal(rig->fake.n_requests, 1);
 	assert_string_equal(rig->fake.requests[0].line, "PUT /logs/dir/key");
@@ -467,7 +467,7 @@ static void a_part_that_fails_aborts_and_all_begins_anew(void **state)
 
 	rig->fake.phase = PART_FAILS;
 	begin(rig, serve_parts);
-	add(rig, "logs", "dir/key", S3_PART_MIN + 1);
+	add(rig, "logs", "dir/key", PART_BYTES + 1);
 	run(rig);
 	assert_lines(rig, 0, lines);
 	assert_string_equal(rig->failure, "s3://logs/dir/key: HTTP 503 SlowDown");
@@ -479,7 +479,7 @@ static void an_error_behind_http_200_is_an_error(void **state)
 
 	rig->fake.phase = COMPLETE_FAILS;
 	begin(rig, serve_parts);
-	add(rig, "logs", "dir/key", S3_PART_MIN + 1);
+	add(rig, "logs", "dir/key", PART_BYTES + 1);
 	run(rig);
 	assert_string_equal(rig->failure,
 			    "s3://logs/dir/key: HTTP 200 with an error: InternalError: ");
@@ -664,10 +664,10 @@ static void settings_out_of_range_are_refused(void **state)
 	struct uploader *uploader = NULL;
 	char error[UPLOADER_TEXT_MAX];
 
-	settings.part_bytes = S3_PART_MIN - 1;
+	settings.part_mib = S3_PART_MIN_MIB - 1;
 	assert_int_equal(uploader_open(rig->fake.loop, &settings, &events, &uploader, error),
 			 -EINVAL);
-	settings.part_bytes = S3_PART_MIN;
+	settings.part_mib = S3_PART_MIN_MIB;
 	snprintf(settings.endpoint, sizeof(settings.endpoint), "ftp://x");
 	assert_int_equal(uploader_open(rig->fake.loop, &settings, &events, &uploader, error),
 			 -EINVAL);
