@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""sluice-health dies or hangs: sluiced runs another, and no target's state changes."""
+import json
+import os
+import signal
+
+import pytest
+from rig import wait_until
+
+CLOSED_PORT = 9
+HANG_TIMEOUT_S = 30
+FAST = {"sluice.health_check.interval_ms": "200", "sluice.health_check.timeout_ms": "150"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast_intervals(module_sluice):
+    module_sluice.config["health"] = {"fast_intervals": True}
+    module_sluice.restart()
+
+
+def prober_pid(sluice):
+    """The running sluice-health of this sluiced, or None."""
+    pid = sluice.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+        for child in children.read().split():
+            try:
+                with open(f"/proc/{child}/status", encoding="ascii") as status:
+                    lines = dict(line.split(":\t", 1) for line in status.read().splitlines())
+            except FileNotFoundError:
+                continue
+            if lines["Name"] == "sluice-health" and not lines["State"].startswith("Z"):
+                return int(child)
+    return None
+
+
+def wait_for_another(sluice, old):
+    wait_until(lambda: prober_pid(sluice) not in (None, old), "another sluice-health",
+               HANG_TIMEOUT_S)
+
+
+class Watch:
+    """The changes of targets' states from now on."""
+
+    def __init__(self, sluice):
+        self.client = sluice.connect()
+        self.lines = self.client.makefile("rb")
+        request = {"jsonrpc": "2.0", "id": 1, "method": "Watch",
+                   "params": {"Events": ["TargetStateChanged"]}}
+        self.client.sendall(json.dumps(request).encode() + b"\n")
+        assert "result" in json.loads(self.lines.readline())
+
+    def next(self):
+        return json.loads(self.lines.readline())["params"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.client.close()
+
+
+def point_checks_at(service, port):
+    service.sluice.rpc("ModifyTargetGroup", TargetGroupArn=service.tg_arn,
+                       HealthCheckPort=str(port))
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_another_prober_takes_over_and_no_target_flaps(rig, sluice, blow):
+    with sluice.service("kept", rig.tasks, attributes=FAST) as kept, Watch(sluice) as watch:
+        old = prober_pid(sluice)
+        os.kill(old, blow)
+        wait_for_another(sluice, old)
+        assert set(kept.health().values()) == {"healthy"}
+        # the first event is of what happens now, by the new one's probes
+        point_checks_at(kept, CLOSED_PORT)
+        kept.wait_for("unhealthy", *rig.tasks)
+        for _ in rig.tasks:
+            event = watch.next()
+            assert (event["Previous"], event["State"]) == ("healthy", "unhealthy")
+            assert event["Probe"]["Result"] == "refused"
+        assert not os.path.exists(f"/proc/{old}")
+
+
+def test_a_prober_that_dies_again_and_again_changes_nothing(rig, sluice):
+    with sluice.service("stubborn", rig.tasks, attributes=FAST) as stubborn:
+        for _ in range(4):
+            old = prober_pid(sluice)
+            os.kill(old, signal.SIGKILL)
+            wait_for_another(sluice, old)
+        assert set(stubborn.health().values()) == {"healthy"}
+
+
+def test_states_outlive_sluiced(rig, sluice):
+    """An unhealthy target is unhealthy behind a restart, a healthy one healthy at once."""
+    with sluice.service("sick", rig.tasks[:1], attributes=FAST) as sick, \
+            sluice.service("well", rig.tasks, port=8088, attributes=FAST) as well:
+        point_checks_at(sick, CLOSED_PORT)
+        sick.wait_for("unhealthy", rig.tasks[0])
+        for stop in (sluice.stop, sluice.kill9):
+            wait_until(lambda: has_saved(sluice), "the verdict is on the disk")
+            stop()
+            sluice.start()
+            assert set(sick.health().values()) == {"unhealthy"}
+            assert set(well.health().values()) == {"healthy"}
+
+
+def has_saved(sluice):
+    """Whether the store holds the unhealthy target; SQLite's file and its log, read as bytes."""
+    saved = b""
+    for path in (sluice.store_path, sluice.store_path + "-wal"):
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                saved += file.read()
+    return b"UnhealthySince" in saved
+
+
+def test_the_prober_has_no_rights(sluice):
+    pid = prober_pid(sluice)
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        lines = dict(line.split(":\t", 1) for line in status.read().splitlines())
+    assert "0" not in lines["Uid"].split()
+    assert int(lines["CapEff"], 16) == int(lines["CapPrm"], 16) == int(lines["CapBnd"], 16) == 0
+    assert lines["NoNewPrivs"] == "1"
