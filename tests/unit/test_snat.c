@@ -139,6 +139,26 @@ static void a_client_keeps_its_port_where_it_is_free(void **state)
 	}
 }
 
+/* A target that comes back in another slot still has the old one's ports in TIME_WAIT. */
+static void targets_begin_at_ports_far_apart(void **state)
+{
+	static const int sides[2] = {WORLD_VLAN_SIDE, WORLD_QINQ_SIDE};
+	struct path *path = *state;
+	uint32_t first[2], apart;
+
+	for (int i = 0; i < 2; i++) {
+		struct packet_spec spec = world_packet(&path->world, false, SL_TCP,
+						       i == 0 ? WORLD_TAGGED : WORLD_DOUBLE_TAGGED,
+						       1, 1023); /* a port that no SNAT has */
+		struct packet packet;
+
+		path_sends(path, &spec, WORLD_CLIENT_SIDE, sides[i], &packet);
+		first[i] = path_source(&packet).port;
+	}
+	apart = first[0] > first[1] ? first[0] - first[1] : first[1] - first[0];
+	assert_in_range(apart, 1000, PORTS - 1000);
+}
+
 static void several_addresses_share_the_flows(void **state)
 {
 	struct path *path = *state;
@@ -244,6 +264,7 @@ int main(void)
 		cmocka_unit_test(every_port_of_every_address_serves_one_flow_to_a_target),
 		PATH_TEST(a_port_is_free_again_when_its_flow_has_lingered),
 		PATH_TEST(a_client_keeps_its_port_where_it_is_free),
+		PATH_TEST(targets_begin_at_ports_far_apart),
 		PATH_TEST(several_addresses_share_the_flows),
 		PATH_TEST(without_a_snat_address_only_preserved_flows_begin),
 		PATH_TEST(a_target_that_is_its_own_client_is_snated_though_preserved),
