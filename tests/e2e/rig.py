@@ -230,11 +230,6 @@ class Rig:
                 for address in self.lb_addresses(interface):
                     self.ip("lb", f"addr add {address} dev {interface}"
                                   + (" nodad" if ":" in address else ""))
-        else:
-            # While no socket takes them, packets pass to the kernel, to which the VIPs on the
-            # taps are its own: it would reset flows that wait for the next sluiced.
-            self._sysctl("lb", *[f"net.ipv4.conf.{port}.rp_filter=1" for port in self.ports()],
-                         *[f"net.ipv6.conf.{port}.disable_ipv6=1" for port in self.ports()])
 
     def _has_links(self):
         """The kernel tells of a link up to a second late; the dpdk engine follows what it tells."""

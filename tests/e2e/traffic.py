@@ -36,11 +36,12 @@ class Load:
         self.process = rig.spawn("client", "wrk", "-t1", f"-c{connections}", f"-d{self.MAX_S}",
                                  "--latency", *options, url, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
-        self.requests = self.failed = 0
+        self.requests = self.failed = self.broken = 0
         self.output = ""
 
     def stop(self):
-        """End it and count; a failed request is a socket error, a time-out (2 s) or no 2xx."""
+        """End it and count; a failed request is a socket error, a time-out (2 s) or no 2xx.
+        Those that are no time-out are counted as broken, too."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         self.output = self.process.communicate(timeout=30)[0]
@@ -52,6 +53,7 @@ class Load:
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", self.output)
         self.failed = sum(map(int, errors.groups())) if errors else 0
         self.failed += int(refused.group(1)) if refused else 0
+        self.broken = self.failed - (int(errors.group(4)) if errors else 0)
         return self
 
     def per_second(self):
