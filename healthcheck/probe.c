@@ -102,27 +102,33 @@ static bool has_answer(const struct probe *probe)
 	return poll(&wanted, 1, 0) > 0;
 }
 
+static int socket_error(int fd)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+}
+
 void probe_expire(struct probe *probe)
 {
 	uint64_t limit_ns = (uint64_t)(probe->put->timeout_ms + PROBE_STALL_MS) * NS_PER_MS;
+	/* an ICMP error that the kernel did not take for the last word */
+	int error = probe->easy == NULL ? socket_error(probe->fd) : 0;
 
 	if (elapsed_ns(probe) > limit_ns && has_answer(probe))
 		probe_finish(probe, PROBE_STALLED, 0, 0);
 	else
-		probe_finish(probe, PROBE_TIMEOUT, 0, 0);
+		probe_finish(probe, error != 0 ? endpoint_result(error) : PROBE_TIMEOUT, error, 0);
 }
 
 /* The handshake is over, well or not. */
 static void on_connected(uv_poll_t *poll, int status, int events)
 {
 	struct probe *probe = poll->data;
-	socklen_t len = sizeof(int);
-	int error = 0;
+	int error = socket_error(probe->fd); /* libuv's own, EBADF, stands for any */
 
 	(void)events;
-	/* libuv turns EPOLLERR into a status of EBADF; the socket knows better */
-	if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
 	if (error == 0 && status < 0)
 		error = -status;
 	if (error == 0 && probe->put->proxy_v2 &&
