@@ -365,7 +365,7 @@ class Rig:
 
     def _start_peers(self):
         for task in [*self.tasks, self.echo]:
-            self._start_nginx(task)
+            self.start_nginx(task)
         self.start_echo(self.echo, ECHO_PORT)
         for task in self.tasks:
             wait_until(lambda t=task: self.listens(t.name, "tcp", HTTP_PORT),
@@ -385,9 +385,9 @@ class Rig:
     def task_dir(self, task):
         return os.path.join(self.dir, task.name)
 
-    def _start_nginx(self, task):
+    def start_nginx(self, task):
         directory = self.task_dir(task)
-        os.makedirs(os.path.join(directory, "www"))
+        os.makedirs(os.path.join(directory, "www"), exist_ok=True)
         with open(os.path.join(directory, "www", "big"), "wb") as file:
             file.truncate(BIG_BYTES)
         config = os.path.join(directory, "nginx.conf")

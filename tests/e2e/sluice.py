@@ -37,6 +37,7 @@ class Sluice:
             "vpc_id": VPC,
             "socket": {"path": self.socket_path},
             "store": {"path": self.store_path},
+            "health": {"fast_intervals": True},
             "engine": {
                 **getattr(self, f"_{rig.engine}_engine")(),
                 "max_flows": 65536,
@@ -190,10 +191,13 @@ class Service:
                           Subnets=[SUBNET])["LoadBalancers"][0]["LoadBalancerArn"]
         self.tg_arn = rpc("CreateTargetGroup", Name=name, Protocol=protocol, Port=self.target_port,
                           VpcId=VPC, TargetType="ip", IpAddressType=f"ipv{family}",
+                          HealthyThresholdCount=2, UnhealthyThresholdCount=2,
                           **{"HealthCheckPort": str(rigs.CHECK_PORT), **(check or {})}
                           )["TargetGroups"][0]["TargetGroupArn"]
-        # short, so that what a test drains does not hold the group
-        wanted = {"deregistration_delay.timeout_seconds": "0", **(attributes or {})}
+        # short, so that what a test drains does not hold the group, and verdicts come soon
+        wanted = {"deregistration_delay.timeout_seconds": "0",
+                  "sluice.health_check.interval_ms": "200",
+                  "sluice.health_check.timeout_ms": "150", **(attributes or {})}
         if preserve is not None:
             wanted["preserve_client_ip.enabled"] = str(preserve).lower()
         self.set_attributes(wanted)

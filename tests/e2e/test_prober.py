@@ -8,83 +8,14 @@ import ssl
 import struct
 import threading
 import time
-import warnings
 
 import pytest
 import rig as rigs
 from prober import BINARY, HEAD, HTTP, HTTPS, TCP, Prober
+from targets import (GOOD, Target, answering, endless, make_certificate, never_answering,
+                     read_request, resetting, tls_answering)
 
 LOCAL = "127.0.0.1"
-GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
-class Target:
-    """A server on loopback: each connection is given to `serve` in a thread of its own."""
-
-    def __init__(self, serve=lambda connection: None, address=LOCAL, port=0, backlog=128):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.listener = socket.create_server((address, port), family=family, backlog=backlog)
-        self.address, self.port = self.listener.getsockname()[:2]
-        self.serve = serve
-        self.peers, self.times, self.received = [], [], []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, peer = self.listener.accept()
-                self.peers.append(peer[:2])
-                self.times.append(time.monotonic())
-                threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
-
-    def _handle(self, connection):
-        with connection, contextlib.suppress(OSError):
-            self.serve(connection)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
-def read_request(connection):
-    """Up to the empty line; may begin with anything."""
-    data = b""
-    while b"\r\n\r\n" not in data[100:] and (more := connection.recv(4096)):
-        data += more
-    return data
-
-
-def answering(*pieces, pause_s=0.0):
-    """A server that reads the request, then sends the pieces."""
-    def serve(connection):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        read_request(connection)
-        for piece in pieces:
-            connection.sendall(piece)
-            time.sleep(pause_s)
-    return serve
-
-
-def never_answering(connection):
-    while connection.recv(4096):
-        pass
-
-
-def resetting(connection):
-    connection.recv(4096)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def endless(piece):
-    def serve(connection):
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            connection.sendall(piece)
-    return serve
 
 
 @pytest.fixture
@@ -98,29 +29,7 @@ def prober():
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A self-signed certificate for another name: (certificate, key)."""
-    directory = tmp_path_factory.mktemp("tls")
-    paths = str(directory / "cert.pem"), str(directory / "key.pem")
-    rigs.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
-             "/CN=elsewhere.test", "-out", paths[0], "-keyout", paths[1])
-    return paths
-
-
-def tls_answering(certificate, version, names=None):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that is why we try it
-        context.minimum_version = context.maximum_version = version
-    context.load_cert_chain(*certificate)
-    if names is not None:
-        context.sni_callback = lambda _socket, name, _context: names.append(name)
-
-    def serve(connection):
-        with context.wrap_socket(connection, server_side=True) as secure:
-            read_request(secure)
-            secure.sendall(GOOD)
-    return serve
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 # --- the process ---------------------------------------------------------------------------
@@ -331,10 +240,8 @@ def test_https_takes_any_certificate_and_names_no_host(prober, certificate, vers
 
 
 def test_https_takes_a_weak_key(prober, tmp_path):
-    paths = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    rigs.run("openssl", "req", "-x509", "-newkey", "rsa:1024", "-sha1", "-nodes", "-subj", "/CN=x",
-             "-out", paths[0], "-keyout", paths[1])
-    with Target(tls_answering(paths, ssl.TLSVersion.TLSv1_2)) as target:
+    weak = make_certificate(tmp_path, "-newkey", "rsa:1024", "-sha1")
+    with Target(tls_answering(weak, ssl.TLSVersion.TLSv1_2)) as target:
         assert prober.probe(LOCAL, target.port, HTTPS).result == "ok"
 
 
