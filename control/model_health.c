@@ -159,10 +159,11 @@ static bool is_idle(const struct model *model, const struct target *target)
 
 static int look_at(struct model *model, struct target *target, int64_t now_ms)
 {
-	bool idle = target->machine.state == MACHINE_DRAINING && is_idle(model, target);
 	int r;
 
-	r = model_health_step(model, target, idle ? MACHINE_IDLE : MACHINE_LOOK, now_ms);
+	r = model_health_step(model, target, MACHINE_LOOK, now_ms);
+	if (r == 0 && target->machine.state == MACHINE_DRAINING && is_idle(model, target))
+		r = model_health_step(model, target, MACHINE_IDLE, now_ms);
 	if (r < 0)
 		return r;
 	if (target->machine.state != MACHINE_NOT_REGISTERED)

@@ -615,6 +615,24 @@ static void draining_ends_with_the_last_flow_if_the_group_wants_it(void **state)
 	fixture_free(f);
 }
 
+static void draining_lasts_its_time_without_flows_if_the_group_does_not(void **state)
+{
+	struct rig rig = rig_new();
+	struct fixture *f = rig.f;
+	int64_t now = model_now_ms();
+
+	(void)state;
+	register_targets(&rig, "{'Id': '" ONE "'}");
+	set_attribute(&rig, "deregistration_delay.timeout_seconds", "10");
+	f->engine->idle = true;
+	CALL(f, "DeregisterTargets", TARGETS, rig.tg, "{'Id': '" ONE "'}");
+	tick(f, now + 9000);
+	assert_non_null(engine_of(&rig, ONE));
+	tick(f, now + 11000);
+	assert_null(engine_of(&rig, ONE));
+	fixture_free(f);
+}
+
 static void fast_intervals_are_for_those_whose_config_has_them(void **state)
 {
 	static const char interval[] = "sluice.health_check.interval_ms";
@@ -800,6 +818,7 @@ int main(void)
 		cmocka_unit_test(verdicts_reach_the_disk_without_an_action),
 		cmocka_unit_test(a_turn_that_is_given_up_forgets_no_verdict),
 		cmocka_unit_test(draining_ends_with_the_last_flow_if_the_group_wants_it),
+		cmocka_unit_test(draining_lasts_its_time_without_flows_if_the_group_does_not),
 		cmocka_unit_test(fast_intervals_are_for_those_whose_config_has_them),
 		cmocka_unit_test(the_engine_agrees_with_a_slow_model),
 	};
