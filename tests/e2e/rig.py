@@ -230,6 +230,8 @@ class Rig:
                 for address in self.lb_addresses(interface):
                     self.ip("lb", f"addr add {address} dev {interface}"
                                   + (" nodad" if ":" in address else ""))
+        else:  # the ports themselves must have none, not even link-local ones
+            self._sysctl("lb", *[f"net.ipv6.conf.{port}.disable_ipv6=1" for port in self.ports()])
 
     def _has_links(self):
         """The kernel tells of a link up to a second late; the dpdk engine follows what it tells."""
