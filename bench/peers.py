@@ -20,9 +20,11 @@ class Peer:
     name = ""            # as in the results
     udp = True           # whether it forwards UDP
     sees_client = False  # whether tasks see the client's own address
+    engine = "xdp"       # which rig: that of the dpdk engine has no interfaces without sluiced
 
     def __init__(self, prefix, tasks=2):
-        self.rig = rigs.Rig(f"{prefix}-{self.name.replace('_', '-')}", tasks=tasks)
+        self.rig = rigs.Rig(f"{prefix}-{self.name.replace('_', '-')}", tasks=tasks,
+                            engine=self.engine)
         self.http = self.udp_echo = self.bulk = "10.77.0.128"  # the virtual address
 
     def __enter__(self):
@@ -90,10 +92,9 @@ class Direct(Peer):
 
 class SluiceXdp(Peer):
     name = "sluice_xdp"
-    engine = {}
 
     def start(self):
-        self.sluice = Sluice(self.rig, max_flows=1048576, **self.engine).start()
+        self.sluice = Sluice(self.rig, max_flows=1048576).start()
         self.service = self.sluice.service("bench", self.rig.tasks)
         self.http = self.service.vip
         self.udp_echo = self.sluice.service("echo", [self.rig.echo], protocol="UDP",
@@ -106,6 +107,13 @@ class SluiceXdp(Peer):
 
     def remove(self, task):
         self.service.deregister(task)
+
+
+class SluiceDpdk(SluiceXdp):
+    """AF_XDP sockets on the veths, in copy mode; the worker sleeps while nothing comes."""
+
+    name = "sluice_dpdk"
+    engine = "dpdk"
 
 
 class Nft(Peer):
@@ -265,4 +273,4 @@ stream {{
         self.rig.exec("lb", *self._nginx(self.tasks), "-s", "reload")
 
 
-ALL = [Direct, SluiceXdp, Nft, Haproxy, Nginx]
+ALL = [Direct, SluiceXdp, SluiceDpdk, Nft, Haproxy, Nginx]
