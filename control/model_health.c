@@ -47,11 +47,11 @@ int model_health_step(struct model *model, struct target *target, enum machine_e
 	machine_step(machine, &rules, event, now_ms);
 	if (machine_is_registered(machine) != was_registered)
 		target->group->n_registered += was_registered ? -1U : 1U;
-	if (machine->state != was &&
-	    (health_is_healthy(was) != health_is_healthy(machine->state) ||
-	     health_is_unhealthy(was) != health_is_unhealthy(machine->state)))
+	if (health_is_healthy(was) != health_is_healthy(machine->state) ||
+	    health_is_unhealthy(was) != health_is_unhealthy(machine->state))
 		model_store_save_health(model, target);
-	unsettle(model, target->group);
+	if (machine->state != was)
+		unsettle(model, target->group);
 	r = schedule(model, target, &rules, now_ms);
 	return r == 0 ? 0 : model_give_up(model, r);
 }
@@ -62,6 +62,7 @@ int model_health_look(struct model *model, struct target *target, int64_t now_ms
 
 	if (r < 0)
 		return r;
+	unsettle(model, target->group);
 	if (target->check != NULL)
 		checks_queue(model->checks, target->check);
 	else if (machine_is_probed(&target->machine))
