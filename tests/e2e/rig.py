@@ -96,14 +96,16 @@ def down(name):
         wait_until(lambda ns=namespace: not pids_in(ns), f"processes in {namespace} gone")
         run("ip", "netns", "del", namespace, check=False)
     directory = os.path.join(RUN_DIR, name)
-    for mount in ("bpf", "tables"):
-        _unmount(os.path.join(directory, mount))
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        ours = [line.split()[1] for line in mounts if line.split()[1].startswith(directory + "/")]
+    for path in ours:
+        unmount(path)
     shutil.rmtree(directory, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.rmdir(RUN_DIR)
 
 
-def _unmount(path):
+def unmount(path):
     """A process of many threads holds its files a moment longer than its namespace."""
     wait_until(lambda: not os.path.ismount(path)
                or run("umount", path, check=False).returncode == 0, f"{path} unmounted")
