@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/attributes.h"
 
+#include "control/logs/logs_messages.h"
 #include "healthcheck/messages.h"
 
 #include <errno.h>
@@ -38,7 +39,6 @@ static const struct definition {
 	[ATTRIBUTE_LOGS_ENABLED] = {.key = "access_logs.s3.enabled",
 				    .owner = LB,
 				    .type = TYPE_BOOLEAN,
-				    .who = WHO_NOBODY,
 				    .standard = "false"},
 	[ATTRIBUTE_LOGS_BUCKET] = {.key = "access_logs.s3.bucket",
 				   .owner = LB,
@@ -328,6 +328,16 @@ static int check_type(const struct definition *def, const char *value, const str
 	return 0;
 }
 
+/* S3's rule; "" takes the setting back. */
+static bool bucket_is_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len == 0 || (len >= 3 && len <= LOGS_BUCKET_MAX && name[0] != '-' && name[0] != '.' &&
+			    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len &&
+			    strstr(name, "..") == NULL);
+}
+
 static int check_value(const struct attributes *attributes, const struct definition *def,
 		       const char *value, const struct params *params)
 {
@@ -344,6 +354,15 @@ static int check_value(const struct attributes *attributes, const struct definit
 	if (def == &definitions[ATTRIBUTE_LOGS_PREFIX] && strstr(value, "AWSLogs") != NULL)
 		return params_fail(params, "InvalidConfigurationRequest",
 				   "'%s' value '%s' must not contain 'AWSLogs'", def->key, value);
+	if (def == &definitions[ATTRIBUTE_LOGS_PREFIX] && strlen(value) > LOGS_PREFIX_MAX)
+		return params_fail(params, "ValidationError",
+				   "'%s' must have length less than or equal to %d", def->key,
+				   LOGS_PREFIX_MAX);
+	if (def == &definitions[ATTRIBUTE_LOGS_BUCKET] && !bucket_is_valid(value))
+		return params_fail(params, "ValidationError",
+				   "'%s' value '%.200s' must be the name of an S3 bucket: 3 to %d "
+				   "lower-case letters, digits, hyphens and dots",
+				   def->key, value, LOGS_BUCKET_MAX);
 	if (strcmp(value, standard(attributes, def)) == 0)
 		return 0;
 	if (def->who == WHO_NOBODY)
@@ -421,6 +440,13 @@ static int change_one(struct attributes *next, const struct params *entry)
 /* Rules between attributes. */
 static int check_together(const struct attributes *next, const struct params *params)
 {
+	if (next->owner == ATTRIBUTE_OF_LOAD_BALANCER &&
+	    attributes_is_true(next, ATTRIBUTE_LOGS_ENABLED) &&
+	    attributes_get(next, ATTRIBUTE_LOGS_BUCKET)[0] == '\0')
+		return params_fail(params, "InvalidConfigurationRequest",
+				   "'%s' must be set while '%s' is 'true'",
+				   definitions[ATTRIBUTE_LOGS_BUCKET].key,
+				   definitions[ATTRIBUTE_LOGS_ENABLED].key);
 	if (next->owner != ATTRIBUTE_OF_TARGET_GROUP)
 		return 0;
 	if (attributes_is_true(next, ATTRIBUTE_UNHEALTHY_TERMINATION) &&

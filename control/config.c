@@ -2,6 +2,7 @@
 #include "control/config.h"
 
 #include "control/config_dpdk.h"
+#include "control/config_logs.h"
 #include "control/config_read.h"
 #include "control/config_rules.h"
 
@@ -53,33 +54,9 @@ static int read_ports(struct config_reader *reader, const struct config_field *f
 
 /* --- what texts may be ------------------------------------------------------ */
 
-static bool only_of(const char *text, const char *others)
-{
-	for (; *text != '\0'; text++) {
-		bool plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
-			     (*text >= '0' && *text <= '9');
-
-		if (!plain && strchr(others, *text) == NULL)
-			return false;
-	}
-	return true;
-}
-
-/* They become parts of ARNs and DNS names. */
-static bool is_name(const char *text)
-{
-	return only_of(text, "-");
-}
-
 static bool is_account(const char *text)
 {
 	return strspn(text, "0123456789") == 12;
-}
-
-/* Of a user or a group, as shadow-utils makes them; for a group, "" stands for root alone. */
-static bool is_owner(const char *text)
-{
-	return text[0] != '-' && only_of(text, "-_.");
 }
 
 #define NAME_ALLOWED "letters, digits and hyphens"
@@ -123,8 +100,8 @@ static int read_interface(struct config_reader *reader, const char *text, unsign
 /* clang-format on */
 
 static const struct config_field zone_fields[] = {
-	CONFIG_TEXT("name", struct config_zone, name, 1, is_name, NAME_ALLOWED, true),
-	CONFIG_TEXT("subnet_id", struct config_zone, subnet_id, 1, is_name, NAME_ALLOWED, false),
+	CONFIG_TEXT("name", struct config_zone, name, 1, config_is_name, NAME_ALLOWED, true),
+	CONFIG_TEXT("subnet_id", struct config_zone, subnet_id, 1, config_is_name, NAME_ALLOWED, false),
 	CONFIG_TEXT("interface", struct config_zone, interface, 1, config_is_interface,
 		    CONFIG_INTERFACE_ALLOWED, true),
 	CONFIG_LIST("vip_pool", config_read_prefix, struct config_zone, vip_pool, 1,
@@ -175,7 +152,7 @@ _Static_assert(offsetof(struct config, engine.snat_port_max) ==
 static const struct config_field socket_fields[] = {
 	CONFIG_TEXT("path", struct config, socket_path, 1, config_is_path, CONFIG_PATH_ALLOWED,
 		    false),
-	CONFIG_TEXT("group", struct config, socket_group, 0, is_owner, "the name of a group",
+	CONFIG_TEXT("group", struct config, socket_group, 0, config_is_owner, "the name of a group",
 		    false),
 	{.key = NULL},
 };
@@ -205,7 +182,7 @@ static const struct config_field engine_fields[] = {
 	{.key = NULL},
 };
 static const struct config_field health_fields[] = {
-	CONFIG_TEXT("user", struct config, health_user, 1, is_owner, "the name of a user", false),
+	CONFIG_TEXT("user", struct config, health_user, 1, config_is_owner, "the name of a user", false),
 	PORTS("source_ports", health_port_min),
 	{.key = "fast_intervals",
 	 .read = config_read_truth,
@@ -213,14 +190,15 @@ static const struct config_field health_fields[] = {
 	{.key = NULL},
 };
 static const struct config_field config_fields[] = {
-	CONFIG_TEXT("region", struct config, region, 1, is_name, NAME_ALLOWED, false),
+	CONFIG_TEXT("region", struct config, region, 1, config_is_name, NAME_ALLOWED, false),
 	CONFIG_TEXT("account_id", struct config, account_id, 12, is_account, "12 digits", false),
-	CONFIG_TEXT("vpc_id", struct config, vpc_id, 1, is_name, NAME_ALLOWED, false),
+	CONFIG_TEXT("vpc_id", struct config, vpc_id, 1, config_is_name, NAME_ALLOWED, false),
 	CONFIG_SECTION("socket", socket_fields),
 	CONFIG_SECTION("store", store_fields),
 	CONFIG_NUMBER("max_clients", struct config, max_clients, 1, CLIENTS_MAX),
 	CONFIG_SECTION("engine", engine_fields),
 	CONFIG_SECTION("health", health_fields),
+	CONFIG_SECTION("access_logs", config_logs_fields),
 	CONFIG_OBJECTS("zones", "zones", struct config, zones, zone_fields, finish_zone, 1,
 		       ENGINE_MAX_ZONES, true),
 	{.key = NULL},
@@ -247,6 +225,7 @@ static void set_defaults(struct config *config)
 	snprintf(config->health_user, sizeof(config->health_user), "sluice-health");
 	config->health_port_min = SNAT_PORT_MAX_DEFAULT + 1;
 	config->health_port_max = PORT_MAX;
+	config_logs_defaults(config);
 }
 
 static int too_many_interfaces(struct config_reader *reader)
@@ -319,6 +298,8 @@ int config_parse(const char *name, const char *text, size_t len, struct config *
 		r = config_dpdk_check(&reader, json_object_get(root, "engine"), &config->engine);
 	if (r == 0)
 		r = check_rules(&reader, config);
+	if (r == 0)
+		r = config_logs_finish(&reader, config);
 	if (r == 0)
 		r = fill_engine(&reader, config);
 	if (r < 0)

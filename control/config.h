@@ -3,6 +3,7 @@
 #ifndef SLUICE_CONFIG_H
 #define SLUICE_CONFIG_H
 
+#include "control/logs/logs_messages.h"
 #include "dataplane/address.h"
 #include "dataplane/engine.h"
 
@@ -41,6 +42,10 @@ struct config {
 	char health_user[CONFIG_NAME_MAX]; /* whom sluice-health runs as; see there */
 	uint16_t health_port_min;	  /* source ports of probes; none is SNAT's */
 	uint16_t health_port_max;
+	char logs_queue[4096]; /* "/run/sluice/records", where sluice-logs gets flow records from */
+	char logs_user[CONFIG_NAME_MAX]; /* whom sluice-logs runs as */
+	unsigned int logs_spool_mib, logs_file_kib;
+	struct logs_settings logs; /* what sluice-logs is told, with names of zones */
 	struct config_zone zones[ENGINE_MAX_ZONES];
 	unsigned int n_zones;
 	struct engine_config engine; /* filled from "engine" and from the zones; its pin_dir points to ours */

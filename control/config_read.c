@@ -231,6 +231,30 @@ int config_read_prefix(struct config_reader *reader, const char *text, unsigned 
 
 /* --- what texts may be ------------------------------------------------------ */
 
+static bool only_of(const char *text, const char *others)
+{
+	for (; *text != '\0'; text++) {
+		bool plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+			     (*text >= '0' && *text <= '9');
+
+		if (!plain && strchr(others, *text) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* They become parts of ARNs and DNS names. */
+bool config_is_name(const char *text)
+{
+	return only_of(text, "-");
+}
+
+/* Of a user or a group, as shadow-utils makes them; for a group, "" stands for root alone. */
+bool config_is_owner(const char *text)
+{
+	return text[0] != '-' && only_of(text, "-_.");
+}
+
 bool config_is_path(const char *text)
 {
 	return text[0] == '/' && text[strlen(text) - 1] != '/';

@@ -117,6 +117,8 @@ int config_read_prefix(struct config_reader *reader, const char *text, unsigned 
 
 /* --- for config_field.valid ------------------------------------------------ */
 
+bool config_is_name(const char *text);
+bool config_is_owner(const char *text);
 bool config_is_path(const char *text);
 bool config_is_interface(const char *text);
 

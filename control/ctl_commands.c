@@ -349,6 +349,11 @@ static const struct ctl_command commands[] = {
 	  .list = "Limits",
 	  .page_max = 400 },
 
+	{ .name = "describe-access-logs",
+	  .section = RUNNING,
+	  .summary = "Show what became of flow records: written, uploaded, waiting, dropped.",
+	  .flags = NO_FLAGS,
+	  .example = "sluicectl describe-access-logs\n" },
 	{ .name = "describe-engine",
 	  .section = RUNNING,
 	  .summary = "Show the packet path: interfaces, fill of its tables, dropped packets.",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/daemon.h"
 
+#include "control/access_logs.h"
 #include "control/action.h"
 #include "control/config.h"
 #include "control/engine_report.h"
@@ -34,12 +35,14 @@ struct daemon {
 	struct watch *watch;
 	struct flow_scanner *scanner;
 	struct probing *probing;
+	struct access_logs *logs;
 	uv_timer_t tick;
 	uv_poll_t engine_poll;
 	uv_signal_t signals[2];
 	bool has_handles;
 	uint64_t ended[ENGINE_CLOSE_ENDED]; /* flows, by reason */
 	struct rpc_client *stop_client;	    /* called Shutdown; may have gone */
+	bool called; /* an action, in this turn: the model may have changed */
 	bool stop_asked, detach, detached;
 };
 
@@ -86,6 +89,17 @@ static int describe_engine(struct daemon *daemon, struct rpc_client *client,
 	return r;
 }
 
+static int describe_access_logs(struct daemon *daemon, struct rpc_client *client,
+				const struct params *params)
+{
+	int r;
+
+	r = params_only(params, "");
+	if (r == 0)
+		rpc_reply(client, access_logs_report(daemon->logs));
+	return r;
+}
+
 static int describe_flows(struct daemon *daemon, struct rpc_client *client,
 			  const struct params *params)
 {
@@ -124,6 +138,7 @@ static const struct {
 	const char *name;
 	int (*run)(struct daemon *daemon, struct rpc_client *client, const struct params *params);
 } methods[] = {
+	{"DescribeAccessLogs", describe_access_logs},
 	{"DescribeEngine", describe_engine},
 	{"DescribeFlows", describe_flows},
 	{"Shutdown", shut_down},
@@ -155,6 +170,7 @@ static void call(void *context, struct rpc_client *client, const struct rpc_requ
 			finish_call(client, r, NULL, &error);
 		return;
 	}
+	daemon->called = true;
 	r = action_run(daemon->model, request->method, request->params, &result, &error);
 	finish_call(client, r, result, &error);
 }
@@ -219,6 +235,9 @@ static int commit(void *context)
 	r = model_commit(daemon->model);
 	if (r < 0)
 		log_error("changes could not be stored and were taken back: %s", strerror(-r));
+	if (daemon->called || r < 0)
+		access_logs_sync(daemon->logs);
+	daemon->called = false;
 	arm_tick(daemon, r < 0 ? COMMIT_RETRY_MS : TICK_MIN_MS);
 	if (!daemon->stop_asked)
 		return r;
@@ -280,6 +299,8 @@ static void flow_ended(void *context, const struct engine_flow *flow)
 
 	if (flow->reason < ENGINE_CLOSE_ENDED)
 		daemon->ended[flow->reason]++;
+	if (daemon->logs != NULL)
+		access_logs_record(daemon->logs, flow);
 }
 
 static void engine_changed(void *context, const char *what)
@@ -291,7 +312,7 @@ static void engine_changed(void *context, const char *what)
 		watch_emit_engine_changed(daemon->watch, what);
 }
 
-static void model_emit(void *context, json_t *event)
+static void emit(void *context, json_t *event)
 {
 	struct daemon *daemon = context;
 
@@ -348,7 +369,7 @@ static void raise_file_limit(const struct config *config)
 static int open_parts(struct daemon *daemon)
 {
 	const struct engine_events engine_events = {daemon, flow_ended, engine_changed};
-	const struct model_events model_events = {daemon, model_emit};
+	const struct model_events model_events = {daemon, emit};
 	char store_error[STORE_ERROR_MAX], engine_error[ENGINE_ERROR_MAX], model_error[512];
 	int r;
 
@@ -400,6 +421,7 @@ static int open_services(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	const struct rpc_handler handler = {daemon, call, commit, gone, note};
+	const struct access_logs_events logs_events = {daemon, emit};
 	const struct rpc_options options = {
 		.path = config->socket_path,
 		.group = config->socket_group,
@@ -416,6 +438,9 @@ static int open_services(struct daemon *daemon)
 	if (r == 0)
 		r = flow_scan_open(&daemon->loop, config, daemon->model, daemon->engine,
 				   &daemon->scanner);
+	if (r == 0)
+		r = access_logs_open(&daemon->loop, config, daemon->model, daemon->engine,
+				     &logs_events, &daemon->logs);
 	if (r < 0) {
 		log_error("start: %s", strerror(-r));
 		return r;
@@ -441,6 +466,8 @@ static void close_all(struct daemon *daemon)
 	probing_close(daemon->probing);
 	watch_close(daemon->watch);
 	flow_scan_close(daemon->scanner);
+	access_logs_close(daemon->logs);
+	daemon->logs = NULL;
 	if (daemon->has_handles) {
 		uv_close((uv_handle_t *)&daemon->engine_poll, NULL);
 		uv_close((uv_handle_t *)&daemon->tick, NULL);

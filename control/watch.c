@@ -18,6 +18,7 @@ static const char *const names[] = {
 	"TargetStateChanged", "LoadBalancerCreated", "LoadBalancerDeleted",
 	"ListenerCreated",    "ListenerDeleted",     "TargetGroupCreated",
 	"TargetGroupDeleted", "EngineChanged",	     "FlowsRefused",
+	"AccessLogsChanged",  "FlowRecordsDropped",
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 

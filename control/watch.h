@@ -5,7 +5,9 @@
  * Events: those of the model (TargetStateChanged, LoadBalancerCreated and so
  * on), EngineChanged {"Message"}, and FlowsRefused {"Reason", "Message",
  * "Packets"}, at most once a second for each reason, from the engine's counters
- * of dropped packets.
+ * of dropped packets. AccessLogsChanged {"Message"} when uploads begin to fail or
+ * work again and the like, FlowRecordsDropped {"Reason", "Message", "Records"} at
+ * most once a second for each reason.
  */
 #ifndef SLUICE_WATCH_H
 #define SLUICE_WATCH_H
@@ -15,7 +17,8 @@
 
 #define WATCH_EVENTS                                                                      \
 	"TargetStateChanged, LoadBalancerCreated, LoadBalancerDeleted, ListenerCreated, " \
-	"ListenerDeleted, TargetGroupCreated, TargetGroupDeleted, EngineChanged, FlowsRefused"
+	"ListenerDeleted, TargetGroupCreated, TargetGroupDeleted, EngineChanged, FlowsRefused, "   \
+	"AccessLogsChanged, FlowRecordsDropped"
 
 struct watch;
 

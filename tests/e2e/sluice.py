@@ -29,6 +29,7 @@ class Sluice:
         self.config_path = os.path.join(rig.dir, "sluice.json")
         self.socket_path = os.path.join(rig.dir, "control.sock")
         self.store_path = os.path.join(rig.dir, "sluice.db")
+        self.spool_dir = os.path.join(rig.dir, "logs")
         self.pin_dir = os.path.join(rig.dir, "bpf", "sluice")
         self.table_dir = os.path.join(rig.dir, "tables", "sluice")
         self.config = {
@@ -38,6 +39,7 @@ class Sluice:
             "socket": {"path": self.socket_path},
             "store": {"path": self.store_path},
             "health": {"fast_intervals": True},
+            "access_logs": {"queue": os.path.join(rig.dir, "records"), "spool_dir": self.spool_dir},
             "engine": {
                 **getattr(self, f"_{rig.engine}_engine")(),
                 "max_flows": 65536,

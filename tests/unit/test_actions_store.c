@@ -86,7 +86,7 @@ static void a_restart_finds_everything_again(void **state)
 	     one);
 	CALL(f, "ModifyLoadBalancerAttributes",
 	     "{'LoadBalancerArn': '%s', 'Attributes': [{'Key': 'access_logs.s3.bucket', 'Value': "
-	     "'x'}]}",
+	     "'x-bucket'}]}",
 	     lb);
 	CALL(f, "RegisterTargets", REGISTER, one,
 	     "{'Id': '10.0.1.5'}, {'Id': '10.0.2.5', 'Port': 1}, {'Id': '172.16.0.1', "

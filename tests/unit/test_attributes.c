@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/attributes.h"
+#include "control/logs/logs_messages.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -275,18 +276,58 @@ static void at_most_20_attributes_come_in_a_call(void **state)
 	(void)state;
 }
 
-static void the_value_may_have_1024_bytes(void **state)
+static int change_to_length(struct attributes *a, const char *key, size_t len)
 {
 	char value[ATTRIBUTE_VALUE_MAX + 2];
+
+	assert_true(len < sizeof(value));
+	memset(value, 'b', len);
+	value[len] = '\0';
+	return change(a, key, value);
+}
+
+static void texts_have_limits(void **state)
+{
 	struct attributes a = of(LB, PROTOCOL_TCP);
 
 	(void)state;
-	memset(value, 'b', sizeof(value));
-	value[ATTRIBUTE_VALUE_MAX] = '\0';
-	assert_int_equal(change(&a, "access_logs.s3.bucket", value), 0);
-	value[ATTRIBUTE_VALUE_MAX] = 'b';
-	value[ATTRIBUTE_VALUE_MAX + 1] = '\0';
-	assert_int_equal(change(&a, "access_logs.s3.bucket", value), -EINVAL);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.prefix", LOGS_PREFIX_MAX), 0);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.prefix", LOGS_PREFIX_MAX + 1),
+			 -EINVAL);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.prefix", ATTRIBUTE_VALUE_MAX + 1),
+			 -EINVAL);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.bucket", LOGS_BUCKET_MAX), 0);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.bucket", LOGS_BUCKET_MAX + 1),
+			 -EINVAL);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.bucket", 3), 0);
+	assert_int_equal(change_to_length(&a, "access_logs.s3.bucket", 2), -EINVAL);
+	attributes_free(&a);
+}
+
+static void a_bucket_has_a_name_that_s3_takes(void **state)
+{
+	static const char *const wrong[] = {"Bucket", "my bucket", "my/bucket", "-bucket", ".bucket",
+					    "my..bucket", "b\xc3\xbc" "cket"};
+	struct attributes a = of(LB, PROTOCOL_TCP);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(change(&a, "access_logs.s3.bucket", wrong[i]), -EINVAL);
+	assert_int_equal(change(&a, "access_logs.s3.bucket", "my-bucket.2"), 0);
+	attributes_free(&a);
+}
+
+static void logs_are_enabled_with_a_bucket_only(void **state)
+{
+	struct attributes a = of(LB, PROTOCOL_TCP);
+
+	(void)state;
+	assert_int_equal(change(&a, "access_logs.s3.enabled", "true"), -EINVAL);
+	assert_int_equal(change(&a, "access_logs.s3.bucket", "my-bucket"), 0);
+	assert_int_equal(change(&a, "access_logs.s3.enabled", "true"), 0);
+	assert_int_equal(change(&a, "access_logs.s3.bucket", ""), -EINVAL);
+	assert_int_equal(change(&a, "access_logs.s3.enabled", "false"), 0);
+	assert_int_equal(change(&a, "access_logs.s3.bucket", ""), 0);
 	attributes_free(&a);
 }
 
@@ -326,7 +367,9 @@ int main(void)
 		cmocka_unit_test(each_change_is_answered_as_the_reference_says),
 		cmocka_unit_test(a_call_changes_all_or_nothing),
 		cmocka_unit_test(at_most_20_attributes_come_in_a_call),
-		cmocka_unit_test(the_value_may_have_1024_bytes),
+		cmocka_unit_test(texts_have_limits),
+		cmocka_unit_test(a_bucket_has_a_name_that_s3_takes),
+		cmocka_unit_test(logs_are_enabled_with_a_bucket_only),
 		cmocka_unit_test(going_back_to_the_default_leaves_nothing_to_store),
 		cmocka_unit_test(the_store_is_not_trusted),
 	};

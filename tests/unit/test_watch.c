@@ -187,7 +187,7 @@ static void knows_all_names_it_offers(void **state)
 		emit(f, name);
 		assert_int_equal(f->clients[0].events, ++n);
 	}
-	assert_int_equal(n, 9);
+	assert_int_equal(n, 11);
 }
 
 static void tells_of_refused_flows_since_the_watch_began(void **state)
