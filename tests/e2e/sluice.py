@@ -282,5 +282,27 @@ class Service:
         self.delete()
 
 
+class Watch:
+    """The changes of targets' states from now on."""
+
+    def __init__(self, sluice):
+        self.client = sluice.connect()
+        self.lines = self.client.makefile("rb")
+        request = {"jsonrpc": "2.0", "id": 1, "method": "Watch",
+                   "params": {"Events": ["TargetStateChanged"]}}
+        self.client.sendall(json.dumps(request).encode() + b"\n")
+        assert "result" in json.loads(self.lines.readline())
+
+    def next(self):
+        return json.loads(self.lines.readline())["params"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.client.close()
+
+
 def _attribute_list(attributes):
     return [{"Key": key, "Value": value} for key, value in attributes.items()]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """sluice-health dies or hangs: sluiced runs another, and no target's state changes."""
-import json
 import os
 import signal
 
 import pytest
 from rig import wait_until
+from sluice import Watch
 
 CLOSED_PORT = 9
 HANG_TIMEOUT_S = 30
@@ -36,28 +36,6 @@ def prober_pid(sluice):
 def wait_for_another(sluice, old):
     wait_until(lambda: prober_pid(sluice) not in (None, old), "another sluice-health",
                HANG_TIMEOUT_S)
-
-
-class Watch:
-    """The changes of targets' states from now on."""
-
-    def __init__(self, sluice):
-        self.client = sluice.connect()
-        self.lines = self.client.makefile("rb")
-        request = {"jsonrpc": "2.0", "id": 1, "method": "Watch",
-                   "params": {"Events": ["TargetStateChanged"]}}
-        self.client.sendall(json.dumps(request).encode() + b"\n")
-        assert "result" in json.loads(self.lines.readline())
-
-    def next(self):
-        return json.loads(self.lines.readline())["params"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.lines.close()
-        self.client.close()
 
 
 def point_checks_at(service, port):
