@@ -8,6 +8,7 @@ When flows begin at a target is read from the time stamps of SYNs on the wires o
 """
 import collections
 import ctypes
+import errno
 import os
 import select
 import socket
@@ -35,7 +36,8 @@ DELAY_S = 8          # deregistration delay
 KEPT = 64            # kept connections
 KEPT_LIFE_S = 4      # of one; then another is opened
 KEPT_PAUSE_S = 0.05  # between requests of one
-BATCH = 16           # SYNs sent between two looks for the first flow
+BATCH = 32           # SYNs sent between two looks for the first flow
+READY = 1024         # SYNs made beforehand: making one takes longer than sending it
 PATIENCE_S = 5
 PROBE_PORT_MIN = 61440  # source ports from here on are of health checks
 
@@ -67,6 +69,7 @@ class FirstPackets(Wires):
         super().__init__(rig, vip, port)
         self.seen = collections.defaultdict(list)  # address: ns of the clock on the wall
         self.known = set()  # a SYN that is sent again begins nothing
+        self.ready = []
         code = b"".join(struct.pack("HBBI", *step) for step in self.FILTER)
         program = ctypes.create_string_buffer(code, len(code))
         fprog = struct.pack("HxxxxxxP", len(self.FILTER), ctypes.addressof(program))
@@ -75,6 +78,19 @@ class FirstPackets(Wires):
             wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             while select.select([wire], [], [], 0)[0]:  # from before the filter
                 wire.recv(1)
+
+    def make_ready(self):
+        self.ready += [self._syn(flow) for flow in self.new(READY - len(self.ready))]
+
+    def send_ready(self, count):
+        if len(self.ready) < count:
+            self.make_ready()
+        for _ in range(count):
+            try:
+                self.client.send(self.ready.pop())
+            except OSError as error:  # one that the link has no room for is lost
+                if error.errno != errno.ENOBUFS:
+                    raise
 
     def read(self):
         for wire in self.targets:
@@ -89,10 +105,6 @@ class FirstPackets(Wires):
                     self.known.add(flow)
                     seconds, ns = TIMESPEC.unpack(parts[0][2])
                     self.seen[socket.inet_ntoa(frame[30:34])].append(seconds * 10**9 + ns)
-
-    def close(self):
-        for wire in (self.client, *self.targets):
-            wire.close()
 
 
 class KeptConnections(threading.Thread):
@@ -139,9 +151,10 @@ class KeptConnections(threading.Thread):
 class Rollout:
     """One rolling replacement of a generation of targets by another."""
 
-    def __init__(self, rig, service):
+    def __init__(self, service, first_packets):
         self.service = service
-        self.first_packets = FirstPackets(rig, service.vip, service.port)
+        self.first_packets = first_packets
+        first_packets.seen.clear()
         self.first_ms, self.last_ms, self.late = [], [], 0
         self.left = {}  # address: when the call to deregister it began and when it was answered
 
@@ -154,7 +167,7 @@ class Rollout:
         self.call("RegisterTargets", new)
         deadline = time.monotonic() + PATIENCE_S
         while not self.first_packets.seen[new]:
-            self.first_packets.send(self.first_packets.new(BATCH))
+            self.first_packets.send_ready(BATCH)
             self.first_packets.read()
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{new} got no flow: {self.service.health().get(new)}")
@@ -170,6 +183,7 @@ class Rollout:
     def run(self, generation, replacement):
         rigs.wait_until(lambda: self.has_flows_everywhere(generation), "load on all targets")
         for new, old in zip(replacement, generation):
+            self.first_packets.make_ready()
             pause = time.monotonic() + PACE_S
             self.replace(new, old)
             while (left := pause - time.monotonic()) > 0:
@@ -182,7 +196,6 @@ class Rollout:
             times = self.first_packets.seen[old]
             self.last_ms.append(max(0, (max(times) - begin) / 1e6))
             self.late += sum(at > answered for at in times)
-        self.first_packets.close()
 
 
 def add_addresses(rig):
@@ -194,8 +207,8 @@ def add_addresses(rig):
     return free[:TARGETS], free[TARGETS:2 * TARGETS]
 
 
-def run_round(rig, service, generation, replacement):
-    rollout = Rollout(rig, service)
+def run_round(rig, service, first_packets, generation, replacement):
+    rollout = Rollout(service, first_packets)
     kept = KeptConnections(rig, service)
     with Load(rig, service.url("/quiet")) as load:
         kept.start()
@@ -232,8 +245,9 @@ def main():
         sluice.rpc("RegisterTargets", TargetGroupArn=service.tg_arn,
                    Targets=[{"Id": address, "Port": service.target_port} for address in generation])
         rigs.wait_until(lambda: set(service.health().values()) == {"healthy"}, "all are healthy")
+        first_packets = FirstPackets(rig, service.vip, service.port)
         for _ in range(ROUNDS):
-            rounds.append(run_round(rig, service, generation, replacement))
+            rounds.append(run_round(rig, service, first_packets, generation, replacement))
             generation, replacement = replacement, generation
         sluice.stop()
     results.finish("rollout", [
