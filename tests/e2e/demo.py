@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""demo.py [--keep | --down]: HTTP and UDP through the balancer, in network namespaces."""
+"""demo.py [--engine xdp|dpdk] [--keep | --down]: HTTP and UDP through the balancer, in network namespaces."""
 import argparse
 import collections
 import os
@@ -21,7 +21,7 @@ LOAD_SECONDS = 2  # before and after the target leaves
 BOTH_PORT = 8080  # the TCP_UDP listener
 
 PICTURE = """
-  client               lb (sluiced, XDP)         switch        task1  10.77.1.11  nginx :80
+  client               lb (sluiced, {engine:<4})        switch        task1  10.77.1.11  nginx :80
   10.77.0.2 ────────── 10.77.0.1 │ 10.77.1.1 ──── bridge ───── task2  10.77.1.12  nginx :80
                        VIPs from │ SNAT           │            task3  10.77.1.13  nginx :80
                    10.77.0.128/26│ 10.77.1.200    └─────────── echo   10.77.1.20  UDP :7
@@ -138,10 +138,11 @@ class Demo:
         self.failed += load.failed + since[leaving]
 
     def run(self):
-        say("the rig" + PICTURE.rstrip())
+        say("the rig" + PICTURE.format(engine=self.rig.engine).rstrip())
         for task in self.rig.tasks:  # UDP beside nginx, for the TCP_UDP listener
             self.rig.start_echo(task, rigs.HTTP_PORT, with_name=True)
         self.sluice.start()
+        self.ctl("describe-engine")
         self.configure()
         self.send_traffic()
         self.counters()
@@ -162,6 +163,7 @@ take it down: ./run demo --down"""
 
 def main():
     parser = argparse.ArgumentParser(prog="run demo", description=__doc__)
+    parser.add_argument("--engine", choices=rigs.ENGINES, default="xdp", help="default: xdp")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--keep", action="store_true", help="leave the rig up")
     which.add_argument("--down", action="store_true", help="take a kept rig down")
@@ -174,7 +176,7 @@ def main():
 
     # a TERM ends the demo as Ctrl-C does: with the rig taken down
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rig = rigs.Rig(NAME)
+    rig = rigs.Rig(NAME, engine=options.engine)
     kept = False
     try:
         rig.up()

@@ -24,7 +24,8 @@ static const char whole[] =
 	" \"engine\": {\"kind\": \"memory\", \"attach\": \"generic\", \"pin_dir\": \"/tmp/pins\",\n"
 	"  \"max_flows\": 1024, \"max_flows_ipv6\": 8388608, \"max_targets\": 1,\n"
 	"  \"snat_ports\": [2000, 2000], \"interfaces\": [\"eth9\", \"eth1\"]},\n"
-	" \"health\": {\"user\": \"probe\", \"source_ports\": [1024, 1999]},\n"
+	" \"health\": {\"user\": \"probe\", \"source_ports\": [1024, 1999],"
+	"  \"fast_intervals\": true},\n"
 	" \"access_logs\": {\"queue\": \"/tmp/q\", \"spool_dir\": \"/tmp/l\", \"spool_mib\": 8192,\n"
 	"  \"file_kib\": 64, \"interval_seconds\": 3600, \"user\": \"logs\",\n"
 	"  \"lb_access_logs_expiration_days\": 90},\n"
@@ -81,6 +82,7 @@ static void reads_every_key(void **state)
 	assert_string_equal(c->health_user, "probe");
 	assert_int_equal(c->health_port_min, 1024);
 	assert_int_equal(c->health_port_max, 1999);
+	assert_true(c->health_fast_intervals);
 	assert_int_equal(c->n_zones, 2);
 	assert_string_equal(c->zones[0].name, "rig-1a");
 	assert_string_equal(c->zones[0].subnet_id, "subnet-x");
@@ -143,6 +145,7 @@ static void has_defaults_for_all_but_the_zones(void **state)
 	assert_int_equal(c->logs.expiration_days, 0);
 	assert_int_equal(c->health_port_min, 61440);
 	assert_int_equal(c->health_port_max, 65535);
+	assert_false(c->health_fast_intervals);
 	config_free(c);
 }
 
@@ -201,6 +204,7 @@ static const struct bad bad[] = {
 	{ENGINE("\"snat_ports\": [2000]"), "engine.snat_ports: must be a list of two"},
 	{ENGINE("\"snat_ports\": [1024, 61440]"),
 	 "health.source_ports: 61440 to 65535 overlaps engine.snat_ports, 1024 to 61440"},
+	{HEALTH("\"fast_intervals\": 1"), "health.fast_intervals: must be true or false"},
 	{HEALTH("\"source_ports\": [61439, 61441]"), "health.source_ports: 61439 to 61441 overl"},
 	{HEALTH("\"source_ports\": [1023, 1100]"), "health.source_ports[0]: must be"},
 	{LOGS("\"spool_dir\": \"logs\""), "access_logs.spool_dir: 'logs' must be an absolute path"},
@@ -229,8 +233,7 @@ static const struct bad bad[] = {
 	{"{\"socket\": {\"path\": \"/a/\"}, " ZONES "}", "socket.path: '/a/' must be an abs"},
 	{"{\"socket\": {\"group\": \"-x\"}, " ZONES "}", "socket.group: '-x' must be"},
 	{"{\"store\": {\"path\": \"\"}, " ZONES "}", "store.path: must have 1 to 4095 characters"},
-	{ENGINE("\"kind\": \"ebpf\""),
-	 "engine.kind: must be one of \"memory\", \"xdp\", \"dpdk\""},
+	{ENGINE("\"kind\": \"ebpf\""), "engine.kind: must be one of \"memory\", \"xdp\", \"dpdk\""},
 	{ENGINE("\"attach\": 1"),
 	 "engine.attach: must be one of \"auto\", \"native\", \"generic\""},
 	{ENGINE("\"interfaces\": [\"\"]"), "engine.interfaces[0]: '' must be the name"},
