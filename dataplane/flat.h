@@ -53,10 +53,19 @@ struct sl_tables {
 	void *context;
 };
 
+/* The tables are there: spares callers the look whether a record in range is NULL. */
+#define SL_THERE(record)                       \
+	({                                     \
+		__typeof__(record) r_ = (record); \
+		if (r_ == NULL)                \
+			__builtin_unreachable(); \
+		r_;                            \
+	})
+
 #define SL_FLAT_ACCESSOR(type, name, member, count)           \
 	SL_INLINE type *name(sl_tables_t t, __u32 number)     \
 	{                                                     \
-		return number < (count) ? (type *)&t->member[number] : NULL; \
+		return number < (count) ? SL_THERE((type *)&t->member[number]) : NULL; \
 	}
 SL_FLAT_ACCESSOR(struct sl_fragment, sl_fragment, fragments, SL_FRAGMENTS)
 SL_FLAT_ACCESSOR(struct sl_bucket, sl_vip_bucket, vip_buckets, t->config->vip_buckets)
@@ -76,20 +85,22 @@ SL_INLINE const struct sl_config *sl_config(sl_tables_t t)
 
 SL_INLINE struct sl_homes *sl_homes(sl_tables_t t, bool v6, __u32 number)
 {
-	return number * SL_HOMES < t->config->family[v6].buckets ? &t->homes[v6][number] : NULL;
+	return number * SL_HOMES < t->config->family[v6].buckets ?
+		       SL_THERE(&t->homes[v6][number]) :
+		       NULL;
 }
 
 SL_INLINE struct sl_bucket *sl_bucket(sl_tables_t t, bool v6, __u32 number)
 {
-	return number < t->config->family[v6].buckets ? &t->buckets[v6][number] : NULL;
+	return number < t->config->family[v6].buckets ? SL_THERE(&t->buckets[v6][number]) : NULL;
 }
 
 SL_INLINE struct sl_flow_line *sl_line(sl_tables_t t, bool v6, __u32 number)
 {
 	if (number / 2 > t->config->family[v6].flows)
 		return NULL;
-	return (struct sl_flow_line *)(t->lines[v6] + (size_t)number *
-				       (v6 ? SL_LINE_BYTES_V6 : SL_LINE_BYTES_V4));
+	return (struct sl_flow_line *)SL_THERE(
+		t->lines[v6] + (size_t)number * (v6 ? SL_LINE_BYTES_V6 : SL_LINE_BYTES_V4));
 }
 
 SL_INLINE struct sl_flow_cold *sl_cold(sl_tables_t t, bool v6, __u32 flow)
@@ -105,14 +116,14 @@ SL_INLINE struct sl_flow_pool *sl_pool(sl_tables_t t, bool v6)
 SL_INLINE struct sl_listener_counters *sl_count_listener(sl_tables_t t, __u32 number)
 {
 	return number < SL_MAX_LISTENERS ?
-		       &t->listener_counts[t->cpu * SL_MAX_LISTENERS + number] :
+		       SL_THERE(&t->listener_counts[t->cpu * SL_MAX_LISTENERS + number]) :
 		       NULL;
 }
 
 SL_INLINE struct sl_target_counters *sl_count_target(sl_tables_t t, __u32 number)
 {
 	return number < t->config->max_targets ?
-		       &t->target_counts[(size_t)t->cpu * t->config->max_targets + number] :
+		       SL_THERE(&t->target_counts[t->cpu * t->config->max_targets + number]) :
 		       NULL;
 }
 

@@ -38,6 +38,16 @@
 #define SL_WRITE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
 /*
+ * A bound of the packet that was checked before. BPF's verifier has forgotten it
+ * and wants it again; a native build does not look twice.
+ */
+#ifdef __bpf__
+#define SL_STILL(bound) (bound)
+#else
+#define SL_STILL(bound) ((void)sizeof(bound), true)
+#endif
+
+/*
  * Atomics of the flow table. Each is a full barrier. clang 14 knows no
  * acquire and release for BPF; its plain accesses stay in program order as the
  * JIT emits them, and x86 keeps loads with loads and stores with stores, so

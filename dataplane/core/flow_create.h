@@ -42,7 +42,7 @@ SL_INLINE __u64 sl_hop(const __u8 *mac, __u32 port)
 /** 16 bits that change when the way back to the client does. */
 SL_INLINE __u16 sl_way_back(__u64 hop)
 {
-	return (__u16)(sl_mix(0, hop) >> 48);
+	return (__u16)(hop * 0x9e3779b97f4a7c15ull >> 48);
 }
 
 struct sl_snat_search {

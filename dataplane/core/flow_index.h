@@ -27,8 +27,7 @@ struct sl_flow_key { /* as in the packet; IPv4 uses the first words */
 	__be32 daddr[4];
 	__be16 sport;
 	__be16 dport;
-	__u8 protocol;
-	__u8 reserved[3];
+	__u32 protocol; /* to the end of a 64-bit word: see sl_line_matches() */
 };
 
 SL_INLINE __u64 sl_mix(__u64 hash, __u64 value)
@@ -77,13 +76,23 @@ SL_INLINE __u32 sl_slot_line(const struct sl_family_config *c, __u32 slot)
 	return slot & ((1u << c->line_bits) - 1);
 }
 
-SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, bool v6,
+typedef __u64 __attribute__((may_alias)) sl_word_t;
+
+/* The first 8 bytes of a line in one access: ports, protocol, and the version in the bits above. */
+SL_INLINE __u64 sl_line_head(const struct sl_flow_line *line)
+{
+	return SL_READ(*(const sl_word_t *)line);
+}
+#define SL_HEAD_VERSION(head) ((__u16)((head) >> 48))
+
+/** Whether a line, whose head is @head, holds a key. */
+SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, __u64 head, bool v6,
 			       const struct sl_flow_key *key)
 {
 	const int words = SL_WORDS(v6);
+	__u64 wanted = key->sport | (__u32)key->dport << 16 | (__u64)key->protocol << 32;
 
-	if (line->sport != key->sport || line->dport != key->dport ||
-	    line->protocol != key->protocol)
+	if ((head ^ wanted) << 24 != 0) /* without version and packet count */
 		return false;
 	for (int i = 0; i < words; i++)
 		if (line->address[i] != key->saddr[i] || line->address[words + i] != key->daddr[i])
@@ -113,14 +122,16 @@ SL_INLINE bool sl_line_holds(sl_tables_t t, bool v6, __u32 number, const struct 
 			     __u32 except, struct sl_found *found)
 {
 	struct sl_flow_line *line = sl_line(t, v6, number);
+	__u64 head;
 
 	if (line == NULL || number == 0 || number == except)
 		return false;
 	found->line = line;
 	found->number = number;
-	found->version = SL_READ(line->version);
+	head = sl_line_head(line);
+	found->version = SL_HEAD_VERSION(head);
 	SL_ORDER();
-	return !(found->version & 1) && sl_line_matches(line, v6, key);
+	return !(found->version & 1) && sl_line_matches(line, head, v6, key);
 }
 
 /** Whether a slot names a line, other than @except, that holds a key. */

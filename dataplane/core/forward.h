@@ -51,7 +51,8 @@ SL_INLINE int sl_miss_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3
 		return SL_PASS;
 	vip = sl_vip_find(t, v6, p.key.daddr, p.key.dport, p.key.protocol);
 	/* a target's own traffic, routed by the kernel: all of it, not only the first fragments */
-	if (vip == NULL && SL_UNLIKELY(p.first_fragment) && sl_concerns_us(t, v6, &p.key))
+	if (vip == NULL && SL_UNLIKELY(p.fragment & SL_IPV4_MORE_FRAGMENTS) &&
+	    sl_concerns_us(t, v6, &p.key))
 		(void)(v6 ? sl_fragment_note6(t, frame, l3, 0, 0) :
 			    sl_fragment_note4(t, frame, l3, 0, 0));
 	eth = sl_frame_data(frame);
@@ -165,9 +166,10 @@ SL_INLINE void sl_refresh_way_back(sl_tables_t t, sl_frame_t *frame, bool v6,
 	__u16 digest;
 	__u64 hop;
 
-	if ((const void *)(eth + 1) > sl_frame_end(frame))
+	if (!SL_STILL((const void *)(eth + 1) <= sl_frame_end(frame)))
 		return;
-	hop = sl_hop(eth->source, port);
+	/* sl_hop() in one access: behind the MAC stands the type */
+	hop = SL_GET64(eth->source) << 16 >> 16 | (__u64)port << 48;
 	digest = sl_way_back(hop);
 	if (SL_LIKELY(((found->line->way_back ^ digest) & ~SL_IF_TARGETS(found->number)) == 0))
 		return;
@@ -214,14 +216,14 @@ SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
 		return SL_NEED_TIME_EXCEEDED;
 	routed = r->hop != SL_NEXT_HOP_NONE;
 	too_big = routed && sl_too_big(way, p->ip_length, &mtu);
-	if (SL_UNLIKELY(too_big && p->dont_fragment))
+	if (SL_UNLIKELY(too_big && (p->fragment & SL_IPV4_DONT_FRAGMENT)))
 		return (int)(SL_NEED_TOO_BIG | mtu << 8);
 	sl_refresh_way_back(t, frame, v6, found, port);
 	if (p->key.protocol == SL_TCP)
 		sl_follow_tcp(t, v6, found, p);
-	if (SL_UNLIKELY(p->first_fragment) && v6)
+	if (SL_UNLIKELY(p->fragment & SL_IPV4_MORE_FRAGMENTS) && v6)
 		sl_fragment_note6(t, frame, l3, found->number, found->version);
-	else if (SL_UNLIKELY(p->first_fragment))
+	else if (SL_UNLIKELY(p->fragment & SL_IPV4_MORE_FRAGMENTS))
 		sl_fragment_note4(t, frame, l3, found->number, found->version);
 	sl_count_packet(t, found->line, r, p->ip_length);
 	/* the kernel finds the next hop, or fragments; and counts the hop itself */
@@ -245,7 +247,8 @@ SL_INLINE int sl_forward_found(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 
 
 	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, found, &r)))
 		return sl_drop(t, SL_DROP_RACE);
-	if (SL_UNLIKELY(sl_tcp_begins(p->tcp_flags) || r.ends) && !made)
+	if (SL_UNLIKELY((p->tcp_flags & SL_TCP_SYN) || r.ends) && !made &&
+	    (sl_tcp_begins(p->tcp_flags) || r.ends))
 		return SL_NEED_CHECK;
 	return sl_forward_on(t, frame, v6, l3, port, p, found, &r);
 }
@@ -381,11 +384,10 @@ SL_INLINE const struct sl_port *sl_port_find(sl_tables_t t, __u32 ifindex, __u32
 	return NULL;
 }
 
+/** Whether a MAC in a frame is a port's. One comparison: what follows both is cut off. */
 SL_INLINE bool sl_mac_is(const __u8 *mac, const struct sl_port *port)
 {
-	return *(const __u16 *)mac == *(const __u16 *)port->mac &&
-	       *(const __u16 *)(mac + 2) == *(const __u16 *)(port->mac + 2) &&
-	       *(const __u16 *)(mac + 4) == *(const __u16 *)(port->mac + 4);
+	return (SL_GET64(mac) ^ SL_GET64(port->mac)) << 16 == 0;
 }
 
 /** Forward an IP packet; returns a verdict. */
@@ -396,26 +398,25 @@ SL_INLINE int sl_forward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __
 	return sl_settle(t, frame, v6, l3, port, verdict);
 }
 
-/* An IP packet in a frame that is for us. */
-struct sl_arrival {
-	__u32 l3;   /* where it begins */
-	__u32 port; /* where it came in: number in the port table */
-	bool v6;
+/* The head of a frame. */
+struct sl_tags {
+	__u32 vlan[SL_MAX_VLAN_TAGS]; /* outer, inner; 0: none */
+	__u32 l3;		      /* where what it carries begins */
+	__be16 type;		      /* and what that is */
 };
 
-/** Find the IP packet of a frame that came in by an interface; false: it is the kernel's. */
-SL_INLINE bool sl_arrive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex,
-			 struct sl_arrival *ret_arrival)
+/** Read the head of a frame; false: it is cut off. */
+SL_INLINE bool sl_untag(sl_frame_t *frame, struct sl_tags *ret_tags)
 {
 	void *end = sl_frame_end(frame);
 	struct sl_eth *eth = sl_frame_data(frame);
-	__u32 l3 = sizeof(*eth), tags[SL_MAX_VLAN_TAGS] = {};
-	const struct sl_port *port;
+	__u32 l3 = sizeof(*eth);
 	__be16 type;
 
 	if ((void *)(eth + 1) > end)
 		return false;
 	type = eth->type;
+	ret_tags->vlan[0] = ret_tags->vlan[1] = 0;
 	for (int i = 0; i < SL_MAX_VLAN_TAGS; i++) {
 		const struct sl_vlan *tag = (void *)eth + l3;
 
@@ -424,16 +425,23 @@ SL_INLINE bool sl_arrive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex,
 			break;
 		if ((const void *)(tag + 1) > end)
 			return false;
-		tags[i] = SL_FROM_BE16(tag->tci) & SL_VLAN_ID_MASK;
+		ret_tags->vlan[i] = SL_FROM_BE16(tag->tci) & SL_VLAN_ID_MASK;
 		type = tag->type;
 		l3 += sizeof(*tag);
 	}
-	port = sl_port_find(t, ifindex, tags[0], tags[1], &ret_arrival->port);
-	if (port == NULL || !sl_mac_is(eth->destination, port))
-		return false;
-	ret_arrival->l3 = l3;
-	ret_arrival->v6 = type == SL_BE16(SL_ETHERTYPE_IPV6);
-	return ret_arrival->v6 || type == SL_BE16(SL_ETHERTYPE_IPV4);
+	ret_tags->l3 = l3;
+	ret_tags->type = type;
+	return true;
+}
+
+/** Whether a frame that came in by a port is for the path: it is for us, and carries IP. */
+SL_INLINE bool sl_is_ours(sl_frame_t *frame, const struct sl_port *port, __be16 type)
+{
+	const struct sl_eth *eth = sl_frame_data(frame);
+
+	return port != NULL && SL_STILL((const void *)(eth + 1) <= sl_frame_end(frame)) &&
+	       sl_mac_is(eth->destination, port) &&
+	       (type == SL_BE16(SL_ETHERTYPE_IPV4) || type == SL_BE16(SL_ETHERTYPE_IPV6));
 }
 
 /**
@@ -444,12 +452,18 @@ SL_INLINE bool sl_arrive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex,
  */
 SL_INLINE int sl_receive(sl_tables_t t, sl_frame_t *frame, __u32 ifindex)
 {
-	struct sl_arrival a;
+	const struct sl_port *port;
+	struct sl_tags tags;
+	__u32 number;
 
-	if (!sl_arrive(t, frame, ifindex, &a))
+	if (!sl_untag(frame, &tags))
 		return SL_PASS;
-	return a.v6 ? sl_forward(t, frame, true, a.l3, a.port) :
-		      sl_forward(t, frame, false, a.l3, a.port);
+	port = sl_port_find(t, ifindex, tags.vlan[0], tags.vlan[1], &number);
+	if (!sl_is_ours(frame, port, tags.type))
+		return SL_PASS;
+	if (tags.type == SL_BE16(SL_ETHERTYPE_IPV4))
+		return sl_forward(t, frame, false, tags.l3, number);
+	return sl_forward(t, frame, true, tags.l3, number);
 }
 
 #endif

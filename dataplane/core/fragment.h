@@ -128,7 +128,7 @@ SL_INLINE int sl_fragment_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u3
 	known = r.hop != SL_NEXT_HOP_NONE;
 	port = sl_hop_port(t, r.hop);
 	if (known && sl_too_big(port, p.ip_length, &mtu)) {
-		if (p.dont_fragment)
+		if (p.fragment & SL_IPV4_DONT_FRAGMENT)
 			return sl_drop(t, SL_DROP_TOO_BIG);
 		known = false; /* the kernel fragments it further */
 	}

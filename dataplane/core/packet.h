@@ -14,14 +14,22 @@
 /*
  * A 32-bit field in one access where the type would make clang use two for
  * BPF: there, IP and L4 headers lie on multiples of 4 (NET_IP_ALIGN), or the
- * machine does not care.
+ * machine does not care. Likewise any 8 bytes, which are anywhere: BPF's verifier
+ * allows that where the machine does not care.
  */
 #ifdef __bpf__
 #define SL_GET32(field) (*(const __u32 *)(const void *)&(field))
 #define SL_PUT32(field, value) (*(__u32 *)(void *)&(field) = (value))
+#define SL_GET64(from) (*(const __u64 *)(const void *)(from))
 #else
 #define SL_GET32(field) (field)
 #define SL_PUT32(field, value) ((field) = (value))
+#define SL_GET64(from)                                         \
+	({                                                     \
+		__u64 v_;                                      \
+		__builtin_memcpy(&v_, (from), sizeof(v_));     \
+		v_;                                            \
+	})
 #endif
 
 #define SL_MAC_BYTES 6

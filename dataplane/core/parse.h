@@ -33,8 +33,7 @@ struct sl_packet {
 	__be32 fragment_id;
 	__u8 tcp_flags; /* 0 for UDP */
 	__u8 ttl;
-	__u8 first_fragment; /* more follow */
-	__u8 dont_fragment;
+	__u16 fragment; /* flags and offset as in an IPv4 header, host order; IPv6: the flags */
 };
 
 /** Ports and TCP fields. @room: bytes of the IP packet from l4 on. */
@@ -42,12 +41,14 @@ SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, stru
 {
 	const struct sl_tcp *tcp = l4;
 	const struct sl_udp *udp = l4;
+	__u32 header;
 
 	p->l4 = l4;
 	if (p->key.protocol == SL_TCP) {
 		if ((const void *)(tcp + 1) > end || room < sizeof(*tcp))
 			return SL_PARSED_TRUNCATED;
-		if (tcp->data_offset >> 4 < 5 || (__u32)(tcp->data_offset >> 4) * 4 > room)
+		header = tcp->data_offset >> 2 & 0x3c; /* bytes */
+		if (header < sizeof(*tcp) || header > room)
 			return SL_PARSED_MALFORMED;
 		p->tcp_flags = tcp->flags;
 		p->seq = SL_GET32(tcp->seq);
@@ -56,7 +57,7 @@ SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, stru
 		if ((const void *)(udp + 1) > end || room < sizeof(*udp))
 			return SL_PARSED_TRUNCATED;
 		if (SL_FROM_BE16(udp->length) < sizeof(*udp) ||
-		    (SL_FROM_BE16(udp->length) > room && !p->first_fragment))
+		    (SL_FROM_BE16(udp->length) > room && !(p->fragment & SL_IPV4_MORE_FRAGMENTS)))
 			return SL_PARSED_MALFORMED;
 		p->tcp_flags = 0;
 		p->seq = 0;
@@ -73,14 +74,15 @@ SL_INLINE enum sl_parsed sl_parse4(sl_frame_t *frame, __u32 l3, struct sl_packet
 {
 	void *end = sl_frame_end(frame);
 	struct sl_ipv4 *ip = sl_frame_data(frame) + SL_MASKED(l3, SL_L3_OFFSET_MASK);
-	__u32 header, fragment;
+	__u32 header;
 
 	p->l3 = ip;
 	if ((void *)(ip + 1) > end)
 		return SL_PARSED_OTHER;
 	header = (ip->version_ihl & 0xf) * 4;
 	p->ip_length = SL_FROM_BE16(ip->total_length);
-	if (ip->version_ihl >> 4 != 4 || header < sizeof(*ip) || p->ip_length < header ||
+	/* version 4, and a header of 5 to 15 words, in one comparison */
+	if ((__u8)(ip->version_ihl - 0x45) > 0x4f - 0x45 || p->ip_length < header ||
 	    p->ip_length > (__u64)(end - (void *)ip))
 		return SL_PARSED_OTHER;
 	p->ttl = ip->ttl;
@@ -89,14 +91,12 @@ SL_INLINE enum sl_parsed sl_parse4(sl_frame_t *frame, __u32 l3, struct sl_packet
 	p->key.daddr[0] = SL_GET32(ip->daddr);
 	p->key.protocol = ip->protocol;
 	p->l4_offset = header;
-	fragment = SL_FROM_BE16(ip->fragment);
-	p->dont_fragment = (fragment & SL_IPV4_DONT_FRAGMENT) != 0;
-	p->first_fragment = (fragment & SL_IPV4_MORE_FRAGMENTS) != 0;
+	p->fragment = SL_FROM_BE16(ip->fragment);
 	if (ip->protocol == SL_ICMP)
 		return SL_PARSED_ICMP;
 	if (ip->protocol != SL_TCP && ip->protocol != SL_UDP)
 		return SL_PARSED_OTHER;
-	if (SL_UNLIKELY(fragment & SL_IPV4_OFFSET_MASK))
+	if (SL_UNLIKELY(p->fragment & SL_IPV4_OFFSET_MASK))
 		return SL_PARSED_FRAGMENT;
 	return sl_parse_l4((void *)ip + header, end, p->ip_length - header, p);
 }
@@ -177,8 +177,7 @@ SL_INLINE enum sl_parsed sl_parse6(sl_frame_t *frame, __u32 l3, struct sl_packet
 	    p->ip_length > (__u64)(end - (void *)ip))
 		return SL_PARSED_OTHER;
 	p->ttl = ip->hop_limit;
-	p->dont_fragment = 1;
-	p->first_fragment = 0;
+	p->fragment = SL_IPV4_DONT_FRAGMENT;
 	p->fragment_id = 0;
 	p->l4_offset = sizeof(*ip);
 	for (int i = 0; i < 4; i++) {
@@ -194,7 +193,8 @@ SL_INLINE enum sl_parsed sl_parse6(sl_frame_t *frame, __u32 l3, struct sl_packet
 			return SL_PARSED_OTHER;
 		if (chain & (SL_CHAIN_FIRST | SL_CHAIN_LATER))
 			p->fragment_id = sl_ipv6_fragment_id(p, end);
-		p->first_fragment = (chain & SL_CHAIN_FIRST) != 0;
+		if (chain & SL_CHAIN_FIRST)
+			p->fragment |= SL_IPV4_MORE_FRAGMENTS;
 		p->key.protocol = (__u8)next;
 		if (chain & SL_CHAIN_LATER)
 			return next == SL_TCP || next == SL_UDP ? SL_PARSED_FRAGMENT :

@@ -122,7 +122,7 @@ SL_INLINE void sl_count_packet(sl_tables_t t, struct sl_flow_line *line,
 /** Change an IPv4 header. The checksum stays as wrong as it came. */
 SL_INLINE void sl_rewrite_l3_4(struct sl_ipv4 *ip, const struct sl_rewrite *r, bool hop)
 {
-	__u64 delta = r->l3_delta;
+	__u32 delta = r->l3_delta;
 
 	SL_PUT32(ip->saddr, r->saddr[0]);
 	SL_PUT32(ip->daddr, r->daddr[0]);
@@ -130,7 +130,7 @@ SL_INLINE void sl_rewrite_l3_4(struct sl_ipv4 *ip, const struct sl_rewrite *r, b
 		ip->ttl--;
 		delta += 0xfffe; /* ~ttl + (ttl - 1): the low byte of a word, one less */
 	}
-	ip->check = sl_csum_apply(ip->check, delta);
+	ip->check = sl_csum_apply_folded(ip->check, delta);
 }
 
 SL_INLINE void sl_rewrite_l3_6(struct sl_ipv6 *ip, const struct sl_rewrite *r, bool hop)
@@ -143,17 +143,17 @@ SL_INLINE void sl_rewrite_l3_6(struct sl_ipv6 *ip, const struct sl_rewrite *r, b
 		ip->hop_limit--;
 }
 
-/** Change ports and checksum. The parser checked the bounds; the verifier forgot. */
+/** Change ports and checksum. */
 SL_INLINE void sl_rewrite_l4(void *l4, const void *end, __u8 protocol, const struct sl_rewrite *r)
 {
 	struct sl_tcp *tcp = l4;
 	struct sl_udp *udp = l4;
 
-	if (protocol == SL_TCP && (const void *)(tcp + 1) <= end) {
+	if (protocol == SL_TCP && SL_STILL((const void *)(tcp + 1) <= end)) {
 		tcp->sport = r->sport;
 		tcp->dport = r->dport;
-		tcp->check = sl_csum_apply(tcp->check, r->l4_delta);
-	} else if (protocol == SL_UDP && (const void *)(udp + 1) <= end) {
+		tcp->check = sl_csum_apply_folded(tcp->check, r->l4_delta);
+	} else if (protocol == SL_UDP && SL_STILL((const void *)(udp + 1) <= end)) {
 		udp->sport = r->sport;
 		udp->dport = r->dport;
 		udp->check = sl_csum_apply_udp(udp->check, r->l4_delta);
@@ -221,7 +221,7 @@ SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop,
 			return sl_drop(t, SL_DROP_ADJUST);
 	}
 	eth = sl_frame_data(frame);
-	if ((void *)(eth + 1) > sl_frame_end(frame))
+	if (!SL_STILL((void *)(eth + 1) <= sl_frame_end(frame)))
 		return sl_drop(t, SL_DROP_ADJUST);
 	*(__u16 *)&eth->destination[0] = (__u16)hop;
 	*(__u16 *)&eth->destination[2] = (__u16)(hop >> 16);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A burst goes through in three stages, each over all frames, so that what one
- * frame waits for from memory comes while others are worked on:
+ * A burst goes through in stages, each over all frames, so that what one frame
+ * waits for from memory comes while others are worked on:
  *
- *   parse, hash ─▶ home slots ask for flow lines ─▶ forward, in order
+ *   parse, hash ─▶ home slots, buckets ─▶ flow lines ─▶ forward, in order
  *
- * Only the first two are of the burst alone, and they write nothing but what
- * they found out about a frame itself. What they fetched may be another flow's
- * by the third, which asks the tables anew: the result is that of frame by frame.
+ * All but the last only find out about a frame itself and ask for memory. What
+ * they fetched may be another flow's by the time of the last, which asks the
+ * tables anew: the result is that of frame by frame.
  */
 #include "burst.h"
 
@@ -16,19 +16,34 @@
 
 #define HEADERS_AHEAD 4u /* frames whose headers are fetched before they are parsed */
 
-/* What is known of a frame before its turn comes. */
-struct pending {
-	sl_frame_t frame;
-	struct sl_arrival arrival;
-	bool arrived; /* an IP packet in a frame for us, or it is the kernel's */
-	bool is_flow; /* parsed as a packet of a flow; else the path parses it again */
-	struct sl_packet packet;
-	uint64_t hash;
-	uint32_t line; /* that may hold its key; 0: none */
-	const struct sl_bucket *bucket; /* to look into; NULL: no need */
+enum pending_kind {
+	PENDING_KERNEL, /* not for the path */
+	PENDING_ODD,	/* the path parses it again: no packet of a flow */
+	PENDING_FLOW,
 };
 
-static void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
+/* What is known of a frame before its turn comes. */
+struct pending {
+	uint8_t kind; /* enum pending_kind */
+	bool v6;
+	uint32_t l3, port;
+	uint32_t line; /* that may hold its key; 0: none. From here on of PENDING_FLOW alone */
+	const uint32_t *home;
+	uint64_t hash;
+	struct sl_packet packet;
+};
+
+/* A burst on its way. */
+struct burst {
+	const struct sl_port *untagged; /* where frames without a tag come in; NULL: nowhere */
+	uint32_t untagged_number;
+	uint32_t ifindex;
+	unsigned int n_away; /* whose keys are not at home */
+	uint8_t away[BURST_MAX];
+	struct pending pending[BURST_MAX];
+};
+
+static inline void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
 {
 	ret_frame->data = rte_pktmbuf_mtod(mbuf, unsigned char *);
 	ret_frame->end = ret_frame->data + mbuf->data_len;
@@ -36,27 +51,58 @@ static void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
 	ret_frame->room_end = ret_frame->room + mbuf->buf_len;
 }
 
-static void frame_keep(struct rte_mbuf *mbuf, const sl_frame_t *frame)
+static inline void frame_keep(struct rte_mbuf *mbuf, const sl_frame_t *frame)
 {
 	mbuf->data_off = (uint16_t)(frame->data - frame->room);
 	mbuf->data_len = (uint16_t)(frame->end - frame->data);
 	mbuf->pkt_len = mbuf->data_len;
 }
 
-SL_INLINE void pending_parse(struct sl_tables *t, struct pending *p, bool v6)
-{
-	enum sl_parsed parsed = v6 ? sl_parse6(&p->frame, p->arrival.l3, &p->packet) :
-				     sl_parse4(&p->frame, p->arrival.l3, &p->packet);
-	const uint32_t *home;
+/* --- parse, hash ----------------------------------------------------------- */
 
-	p->is_flow = parsed == SL_PARSED_FLOW;
-	if (!p->is_flow)
+SL_INLINE void pending_parse(struct sl_tables *t, sl_frame_t *frame, struct pending *p, bool v6)
+{
+	const struct sl_config *config = t->config;
+	enum sl_parsed parsed = v6 ? sl_parse6(frame, p->l3, &p->packet) :
+				     sl_parse4(frame, p->l3, &p->packet);
+
+	p->v6 = v6;
+	p->line = 0;
+	p->kind = PENDING_ODD;
+	if (SL_UNLIKELY(parsed != SL_PARSED_FLOW))
 		return;
-	p->hash = sl_key_hash(t->config->seed, v6, &p->packet.key);
-	home = sl_home_slot(t, v6, sl_first_bucket(&t->config->family[v6], p->hash));
-	if (home != NULL)
-		rte_prefetch0(home);
+	p->hash = sl_key_hash(config->seed, v6, &p->packet.key);
+	p->home = sl_home_slot(t, v6, sl_first_bucket(&config->family[v6], p->hash));
+	if (SL_UNLIKELY(p->home == NULL))
+		return;
+	rte_prefetch0(p->home);
+	p->kind = PENDING_FLOW;
 }
+
+static inline void pending_begin(struct sl_tables *t, const struct burst *burst,
+				 struct rte_mbuf *mbuf, struct pending *p)
+{
+	const struct sl_port *port = burst->untagged;
+	struct sl_tags tags;
+	sl_frame_t frame;
+
+	frame_of(mbuf, &frame);
+	p->kind = PENDING_KERNEL;
+	if (!sl_untag(&frame, &tags))
+		return;
+	p->port = burst->untagged_number;
+	if (SL_UNLIKELY(tags.l3 != sizeof(struct sl_eth)))
+		port = sl_port_find(t, burst->ifindex, tags.vlan[0], tags.vlan[1], &p->port);
+	if (SL_UNLIKELY(!sl_is_ours(&frame, port, tags.type)))
+		return;
+	p->l3 = tags.l3;
+	if (tags.type == SL_BE16(SL_ETHERTYPE_IPV4))
+		pending_parse(t, &frame, p, false);
+	else
+		pending_parse(t, &frame, p, true);
+}
+
+/* --- home slots, buckets, flow lines ----------------------------------------- */
 
 /* Ask for the line that a slot names. Returns false when the slot is not the packet's. */
 SL_INLINE bool line_fetch(struct sl_tables *t, struct pending *p, bool v6, uint32_t slot)
@@ -75,87 +121,90 @@ SL_INLINE bool line_fetch(struct sl_tables *t, struct pending *p, bool v6, uint3
 	return true;
 }
 
-/* Look at the home slot, else have the bucket fetched. */
-SL_INLINE void look_at_home(struct sl_tables *t, struct pending *p, bool v6)
+static inline struct sl_bucket *pending_bucket(struct sl_tables *t, const struct pending *p)
 {
-	uint32_t first = sl_first_bucket(&t->config->family[v6], p->hash);
-	const uint32_t *home = sl_home_slot(t, v6, first);
+	return sl_bucket(t, p->v6, sl_first_bucket(&t->config->family[p->v6], p->hash));
+}
 
-	p->bucket = NULL;
-	if (home == NULL || line_fetch(t, p, v6, SL_READ(*home)))
+static inline void look_at_home(struct sl_tables *t, struct burst *burst, unsigned int i)
+{
+	struct pending *p = &burst->pending[i];
+	uint32_t slot;
+
+	if (SL_UNLIKELY(p->kind != PENDING_FLOW))
 		return;
-	p->bucket = sl_bucket(t, v6, first);
-	rte_prefetch0(p->bucket);
+	slot = SL_READ(*p->home);
+	if (p->v6 ? line_fetch(t, p, true, slot) : line_fetch(t, p, false, slot))
+		return;
+	rte_prefetch0(pending_bucket(t, p));
+	burst->away[burst->n_away++] = (uint8_t)i;
 }
 
 SL_INLINE void look_into_bucket(struct sl_tables *t, struct pending *p, bool v6)
 {
-	if (line_fetch(t, p, v6, SL_READ(p->bucket->slot[sl_place(p->hash)])))
+	const struct sl_bucket *bucket = pending_bucket(t, p);
+
+	if (line_fetch(t, p, v6, SL_READ(bucket->slot[sl_place(p->hash)])))
 		return;
 	for (int i = 0; i < SL_BUCKET_SLOTS; i++)
-		if (line_fetch(t, p, v6, SL_READ(p->bucket->slot[i])))
+		if (line_fetch(t, p, v6, SL_READ(bucket->slot[i])))
 			return;
 }
 
-SL_INLINE int pending_forward(struct sl_tables *t, struct pending *p, bool v6)
+/* --- forward ---------------------------------------------------------------- */
+
+SL_INLINE int pending_forward(struct sl_tables *t, sl_frame_t *frame, const struct pending *p,
+			      bool v6)
 {
-	const struct sl_arrival *a = &p->arrival;
 	struct sl_found found;
 	int verdict;
 
+	/* no line was found, or it is another's by now: the whole way */
 	if (SL_UNLIKELY(!sl_line_holds(t, v6, p->line, &p->packet.key, 0, &found)))
-		return sl_forward(t, &p->frame, v6, a->l3, a->port);
-	verdict = sl_forward_found(t, &p->frame, v6, a->l3, a->port, &p->packet, &found, false);
-	return sl_settle(t, &p->frame, v6, a->l3, a->port, verdict);
+		return sl_forward(t, frame, v6, p->l3, p->port);
+	verdict = sl_forward_found(t, frame, v6, p->l3, p->port, &p->packet, &found, false);
+	return sl_settle(t, frame, v6, p->l3, p->port, verdict);
+}
+
+static inline int pending_end(struct sl_tables *t, struct rte_mbuf *mbuf, const struct pending *p)
+{
+	sl_frame_t frame;
+	int verdict;
+
+	if (SL_UNLIKELY(p->kind == PENDING_KERNEL))
+		return SL_PASS;
+	frame_of(mbuf, &frame);
+	verdict = p->v6 ? pending_forward(t, &frame, p, true) :
+			  pending_forward(t, &frame, p, false);
+	frame_keep(mbuf, &frame);
+	return verdict;
 }
 
 void burst_handle(struct sl_tables *tables, uint32_t ifindex, struct rte_mbuf **mbufs,
 		  unsigned int n, int *verdicts)
 {
-	struct pending pending[BURST_MAX];
+	struct burst burst;
 
+	burst.ifindex = ifindex;
+	burst.untagged = sl_port_find(tables, ifindex, 0, 0, &burst.untagged_number);
+	burst.n_away = 0;
 	for (unsigned int i = 0; i < n && i < HEADERS_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (unsigned int i = 0; i < n; i++) {
-		struct pending *p = &pending[i];
-
 		if (i + HEADERS_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + HEADERS_AHEAD], void *));
-		frame_of(mbufs[i], &p->frame);
-		p->arrived = sl_arrive(tables, &p->frame, ifindex, &p->arrival);
-		p->is_flow = false;
-		p->line = 0;
-		if (SL_UNLIKELY(!p->arrived))
-			continue;
-		if (p->arrival.v6)
-			pending_parse(tables, p, true);
-		else
-			pending_parse(tables, p, false);
+		pending_begin(tables, &burst, mbufs[i], &burst.pending[i]);
 	}
-	for (unsigned int i = 0; i < n; i++) {
-		if (SL_UNLIKELY(!pending[i].is_flow))
-			continue;
-		if (pending[i].arrival.v6)
-			look_at_home(tables, &pending[i], true);
-		else
-			look_at_home(tables, &pending[i], false);
-	}
-	for (unsigned int i = 0; i < n; i++) {
-		if (SL_LIKELY(!pending[i].is_flow || pending[i].bucket == NULL))
-			continue;
-		if (pending[i].arrival.v6)
-			look_into_bucket(tables, &pending[i], true);
-		else
-			look_into_bucket(tables, &pending[i], false);
-	}
-	for (unsigned int i = 0; i < n; i++) {
-		struct pending *p = &pending[i];
+	for (unsigned int i = 0; i < n; i++)
+		look_at_home(tables, &burst, i);
+	for (unsigned int i = 0; i < burst.n_away; i++) {
+		struct pending *p = &burst.pending[burst.away[i]];
 
-		if (SL_UNLIKELY(!p->arrived))
-			verdicts[i] = SL_PASS;
+		if (p->v6)
+			look_into_bucket(tables, p, true);
 		else
-			verdicts[i] = p->arrival.v6 ? pending_forward(tables, p, true) :
-						      pending_forward(tables, p, false);
-		frame_keep(mbufs[i], &p->frame);
+			look_into_bucket(tables, p, false);
 	}
+	for (unsigned int i = 0; i < n; i++)
+		verdicts[i] = pending_end(tables, mbufs[i], &burst.pending[i]);
 }

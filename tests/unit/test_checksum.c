@@ -127,11 +127,26 @@ static void a_wrong_checksum_stays_as_wrong_as_it_was(void **state)
 	}
 }
 
+static void folded_deltas_need_fewer_steps_for_the_same(void **state)
+{
+	static const uint32_t ends[] = {0, 1, 2, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1fffc, 0x1fffd,
+					0x1fffe}; /* of one and of two folded deltas */
+
+	(void)state;
+	for (uint32_t check = 0; check < 0x10000; check++)
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+			assert_int_equal(sl_csum_apply_folded((uint16_t)check, ends[i]),
+					 sl_csum_apply((uint16_t)check, ends[i]));
+	for (uint32_t delta = 0; delta < 0x1ffff; delta++)
+		assert_int_equal(sl_csum_apply_folded((uint16_t)(delta * 31), delta),
+				 sl_csum_apply((uint16_t)(delta * 31), delta));
+}
+
 static void udp_without_a_checksum_stays_without(void **state)
 {
 	(void)state;
-	for (uint32_t delta = 0; delta < 0x20000; delta++)
-		assert_int_equal(sl_csum_apply_udp(0, delta), 0);
+	for (uint32_t delta = 0; delta < 0x10000; delta++)
+		assert_int_equal(sl_csum_apply_udp(0, (uint16_t)delta), 0);
 }
 
 static void udp_never_gets_a_zero_for_a_checksum(void **state)
@@ -140,8 +155,8 @@ static void udp_never_gets_a_zero_for_a_checksum(void **state)
 
 	(void)state;
 	for (uint32_t check = 1; check < 0x10000; check += 7)
-		for (uint32_t delta = 0; delta < 0x20000; delta += 61) {
-			uint16_t got = sl_csum_apply_udp((uint16_t)check, delta);
+		for (uint32_t delta = 0; delta < 0x10000; delta += 61) {
+			uint16_t got = sl_csum_apply_udp((uint16_t)check, (uint16_t)delta);
 			uint16_t plain = sl_csum_apply((uint16_t)check, delta);
 
 			assert_int_not_equal(got, 0);
@@ -159,6 +174,7 @@ int main(void)
 		cmocka_unit_test(folds_any_sum_to_what_repeated_folding_gives),
 		cmocka_unit_test(stays_right_through_random_changes_of_fields),
 		cmocka_unit_test(a_wrong_checksum_stays_as_wrong_as_it_was),
+		cmocka_unit_test(folded_deltas_need_fewer_steps_for_the_same),
 		cmocka_unit_test(udp_without_a_checksum_stays_without),
 		cmocka_unit_test(udp_never_gets_a_zero_for_a_checksum),
 	};

@@ -265,7 +265,7 @@ static void tells_first_fragments_from_later_ones(void **state)
 		packet_fragment(&packet, &whole, 0, 104, true, 0x11223344);
 		assert_int_equal(parse(&packet, &p), SL_PARSED_FLOW);
 		assert_flow(&p, &spec);
-		assert_true(p.first_fragment);
+		assert_true(p.fragment & SL_IPV4_MORE_FRAGMENTS);
 		assert_int_equal(p.fragment_id, v6 ? htonl(0x11223344) : htons(0x3344));
 		packet_fragment(&packet, &whole, 104, 104, false, 0x11223344);
 		assert_int_equal(parse(&packet, &p), SL_PARSED_FRAGMENT);
@@ -274,7 +274,7 @@ static void tells_first_fragments_from_later_ones(void **state)
 		/* one fragment that is the whole datagram is no fragment */
 		packet_fragment(&packet, &whole, 0, 208, false, 0x11223344);
 		assert_int_equal(parse(&packet, &p), SL_PARSED_FLOW);
-		assert_false(p.first_fragment);
+		assert_false(p.fragment & SL_IPV4_MORE_FRAGMENTS);
 	}
 }
 
