@@ -2,8 +2,8 @@
 /*
  * Watch: the stream of events to the control clients that asked for it.
  *
- * Events: those of the model (TargetStateChanged, LoadBalancerCreated and so
- * on), EngineChanged {"Message"}, and FlowsRefused {"Reason", "Message",
+ * Events: those of the model (TargetStateChanged, with the probe that brought it
+ * about, LoadBalancerCreated and so on), EngineChanged {"Message"}, and FlowsRefused {"Reason", "Message",
  * "Packets"}, at most once a second for each reason, from the engine's counters
  * of dropped packets. AccessLogsChanged {"Message"} when uploads begin to fail or
  * work again and the like, FlowRecordsDropped {"Reason", "Message", "Records"} at

@@ -24,7 +24,11 @@ static const char whole[] =
 	" \"engine\": {\"kind\": \"memory\", \"attach\": \"generic\", \"pin_dir\": \"/tmp/pins\",\n"
 	"  \"max_flows\": 1024, \"max_flows_ipv6\": 8388608, \"max_targets\": 1,\n"
 	"  \"snat_ports\": [2000, 2000], \"interfaces\": [\"eth9\", \"eth1\"]},\n"
-	" \"health\": {\"user\": \"probe\", \"source_ports\": [1024, 1999]},\n"
+	" \"health\": {\"user\": \"probe\", \"source_ports\": [1024, 1999],"
+	"  \"fast_intervals\": true},\n"
+	" \"access_logs\": {\"queue\": \"/tmp/q\", \"spool_dir\": \"/tmp/l\", \"spool_mib\": 8192,\n"
+	"  \"file_kib\": 64, \"interval_seconds\": 3600, \"user\": \"logs\",\n"
+	"  \"lb_access_logs_expiration_days\": 90},\n"
 	" \"zones\": [\n"
 	"  {\"name\": \"rig-1a\", \"subnet_id\": \"subnet-x\", \"interface\": \"eth0\",\n"
 	"   \"vip_pool\": [\"10.0.0.16/28\", \"fd00::100/120\"],\n"
@@ -57,6 +61,17 @@ static void reads_every_key(void **state)
 	assert_string_equal(c->pin_dir, "/tmp/pins");
 	assert_ptr_equal(c->engine.pin_dir, c->pin_dir);
 	assert_int_equal(c->max_clients, 7);
+	assert_string_equal(c->logs_queue, "/tmp/q");
+	assert_string_equal(c->logs_user, "logs");
+	assert_string_equal(c->logs.spool_dir, "/tmp/l");
+	assert_int_equal(c->logs.spool_bytes_max, 8ull << 30);
+	assert_int_equal(c->logs.file_bytes_max, 65536);
+	assert_int_equal(c->logs.interval_s, 3600);
+	assert_int_equal(c->logs.expiration_days, 90);
+	assert_string_equal(c->logs.account_id, "000000000001");
+	assert_string_equal(c->logs.region, "eu-west-1");
+	assert_string_equal(c->logs.s3.region, "eu-west-1");
+	assert_string_equal(c->logs.zones[1], "rig-1b");
 	assert_int_equal(c->engine.kind, ENGINE_MEMORY);
 	assert_int_equal(c->engine.attach, ENGINE_ATTACH_GENERIC);
 	assert_int_equal(c->engine.max_flows, 1024);
@@ -67,6 +82,7 @@ static void reads_every_key(void **state)
 	assert_string_equal(c->health_user, "probe");
 	assert_int_equal(c->health_port_min, 1024);
 	assert_int_equal(c->health_port_max, 1999);
+	assert_true(c->health_fast_intervals);
 	assert_int_equal(c->n_zones, 2);
 	assert_string_equal(c->zones[0].name, "rig-1a");
 	assert_string_equal(c->zones[0].subnet_id, "subnet-x");
@@ -120,8 +136,16 @@ static void has_defaults_for_all_but_the_zones(void **state)
 	assert_int_equal(c->engine.snat_port_min, 1024);
 	assert_int_equal(c->engine.snat_port_max, 61439);
 	assert_string_equal(c->health_user, "sluice-health");
+	assert_string_equal(c->logs_queue, "/run/sluice/records");
+	assert_string_equal(c->logs_user, "sluice-logs");
+	assert_string_equal(c->logs.spool_dir, "/var/lib/sluice/logs");
+	assert_int_equal(c->logs.spool_bytes_max, 4ull << 30);
+	assert_int_equal(c->logs.file_bytes_max, 64 << 20);
+	assert_int_equal(c->logs.interval_s, 300);
+	assert_int_equal(c->logs.expiration_days, 0);
 	assert_int_equal(c->health_port_min, 61440);
 	assert_int_equal(c->health_port_max, 65535);
+	assert_false(c->health_fast_intervals);
 	config_free(c);
 }
 
@@ -131,6 +155,7 @@ struct bad {
 };
 
 #define ENGINE(body) "{\"engine\": {" body "}, " ZONES "}"
+#define LOGS(body) "{\"access_logs\": {" body "}, " ZONES "}"
 #define HEALTH(body) "{\"health\": {" body "}, " ZONES "}"
 #define MORE_ZONE(body) "{\"zones\": [{" ZONE ", " body "}]}"
 #define SECOND(body)                                                    \
@@ -179,8 +204,22 @@ static const struct bad bad[] = {
 	{ENGINE("\"snat_ports\": [2000]"), "engine.snat_ports: must be a list of two"},
 	{ENGINE("\"snat_ports\": [1024, 61440]"),
 	 "health.source_ports: 61440 to 65535 overlaps engine.snat_ports, 1024 to 61440"},
+	{HEALTH("\"fast_intervals\": 1"), "health.fast_intervals: must be true or false"},
 	{HEALTH("\"source_ports\": [61439, 61441]"), "health.source_ports: 61439 to 61441 overl"},
 	{HEALTH("\"source_ports\": [1023, 1100]"), "health.source_ports[0]: must be"},
+	{LOGS("\"spool_dir\": \"logs\""), "access_logs.spool_dir: 'logs' must be an absolute path"},
+	{LOGS("\"queue\": \"/run/\""), "access_logs.queue: '/run/' must be an absolute path of a file"},
+	{LOGS("\"user\": \"-u\""), "access_logs.user: '-u' must be the name of a user"},
+	{LOGS("\"interval_seconds\": 0"),
+	 "access_logs.interval_seconds: must be a whole number from 1 to 3600"},
+	{LOGS("\"interval_seconds\": 3601"),
+	 "access_logs.interval_seconds: must be a whole number from 1 to 3600"},
+	{LOGS("\"spool_mib\": 0"), "access_logs.spool_mib: must be a whole number from 1 to 16777216"},
+	{LOGS("\"file_kib\": 63"), "access_logs.file_kib: must be a whole number from 64 to 5242880"},
+	{LOGS("\"spool_mib\": 1, \"file_kib\": 2048"),
+	 "access_logs.file_kib: a file of 2048 KiB does not fit a spool_mib of 1"},
+	{LOGS("\"lb_access_logs_expiration_days\": 36501"),
+	 "access_logs.lb_access_logs_expiration_days: must be a whole number from 0 to 36500"},
 	{HEALTH("\"source_ports\": [61440, 65536]"), "health.source_ports[1]: must be"},
 	{HEALTH("\"user\": \"\""), "health.user: must have 1 to 63 characters"},
 	{HEALTH("\"user\": \"a b\""), "health.user: 'a b' must be the name of a user"},
@@ -194,8 +233,7 @@ static const struct bad bad[] = {
 	{"{\"socket\": {\"path\": \"/a/\"}, " ZONES "}", "socket.path: '/a/' must be an abs"},
 	{"{\"socket\": {\"group\": \"-x\"}, " ZONES "}", "socket.group: '-x' must be"},
 	{"{\"store\": {\"path\": \"\"}, " ZONES "}", "store.path: must have 1 to 4095 characters"},
-	{ENGINE("\"kind\": \"ebpf\""),
-	 "engine.kind: must be one of \"memory\", \"xdp\", \"dpdk\""},
+	{ENGINE("\"kind\": \"ebpf\""), "engine.kind: must be one of \"memory\", \"xdp\", \"dpdk\""},
 	{ENGINE("\"attach\": 1"),
 	 "engine.attach: must be one of \"auto\", \"native\", \"generic\""},
 	{ENGINE("\"interfaces\": [\"\"]"), "engine.interfaces[0]: '' must be the name"},

@@ -81,7 +81,8 @@ static void a_sticky_client_keeps_its_target_and_clients_spread(void **state)
 
 			for (uint16_t i = 2; i < 6; i++)
 				assert_int_equal(
-					choose(path, v6, WORLD_STICKY, client, i, i).target, target);
+					choose(path, v6, WORLD_STICKY, client, i, i).target,
+					target);
 			counts[which_target(path, v6, WORLD_STICKY, target)]++;
 		}
 		assert_int_equal(counts[WORLD_TARGETS], 0);
@@ -136,8 +137,9 @@ static void sticky_groups_keep_a_client_with_its_group(void **state)
 	struct path *path = *state;
 	uint32_t second = 0;
 
-	path->tables.listeners[path->world.listener[0][WORLD_WEIGHTED]].forwarding[0].sticky_groups =
-		1;
+	path->tables.listeners[path->world.listener[0][WORLD_WEIGHTED]]
+		.forwarding[0]
+		.sticky_groups = 1;
 	for (uint32_t client = 0; client < 4000; client++) {
 		uint16_t group = choose(path, false, WORLD_WEIGHTED, client, 1, 1).group;
 
@@ -152,8 +154,7 @@ static void sticky_groups_keep_a_client_with_its_group(void **state)
 static void a_listener_flips_between_two_forwardings(void **state)
 {
 	struct path *path = *state;
-	struct sl_listener *listener =
-		&path->tables.listeners[path->world.listener[0][WORLD_SNAT]];
+	struct sl_listener *listener = &path->tables.listeners[path->world.listener[0][WORLD_SNAT]];
 
 	listener->forwarding[1] = listener->forwarding[0];
 	listener->forwarding[1].groups[0].group = path->world.group[0][WORLD_STICKY];
@@ -199,8 +200,8 @@ static void a_vip_is_found_by_all_of_its_key_and_by_nothing_less(void **state)
 
 	for (int v6 = 0; v6 < 2; v6++) {
 		struct packet_end vip = world_vip(v6, WORLD_STICKY);
-		const struct sl_vip *found = sl_vip_find(&path->tables, v6, vip.address,
-							 htons(vip.port), SL_TCP);
+		const struct sl_vip *found =
+			sl_vip_find(&path->tables, v6, vip.address, htons(vip.port), SL_TCP);
 
 		assert_non_null(found);
 		assert_int_equal(found->listener, path->world.listener[v6][WORLD_STICKY]);
@@ -226,7 +227,8 @@ static void thousands_of_vips_are_all_found_until_removed(void **state)
 
 	for (uint32_t port = 1; port < 12000; port++) {
 		vip.port = (uint16_t)port;
-		world_add_vip(&path->world, SL_VIP_LISTENER, &vip, SL_UDP, (uint16_t)(port % 100), 0);
+		world_add_vip(&path->world, SL_VIP_LISTENER, &vip, SL_UDP, (uint16_t)(port % 100),
+			      0);
 	}
 	for (uint32_t port = 1; port < 12000; port += 2) {
 		vip.port = (uint16_t)port;
@@ -243,10 +245,21 @@ static void thousands_of_vips_are_all_found_until_removed(void **state)
 	}
 }
 
+static void a_group_fails_open_in_each_zone_by_itself(void **state)
+{
+	const struct sl_choice choice = {.group_flags =
+						 SL_GROUP_STICKY | 0x82u << SL_GROUP_FAIL_OPEN_BIT};
+
+	(void)state;
+	for (uint32_t zone = 0; zone < SL_MAX_ZONES; zone++)
+		assert_int_equal(sl_fails_open(&choice, zone), zone == 1 || zone == 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PATH_TEST(flows_spread_evenly_whatever_part_of_them_differs),
+		cmocka_unit_test(a_group_fails_open_in_each_zone_by_itself),
 		PATH_TEST(a_sticky_client_keeps_its_target_and_clients_spread),
 		PATH_TEST(weights_divide_flows_between_groups_and_targets_alike),
 		PATH_TEST(a_group_of_weight_0_gets_nothing),
