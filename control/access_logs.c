@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define PERIOD_MS 1000
+#define REPEATED_MAX 256 /* at least what an engine hands over before it lets go of it */
 #define CLOCK_STEP_US 500000 /* less is what reading two clocks one after the other gives */
 
 struct test {
@@ -42,7 +43,8 @@ struct access_logs {
 	uv_timer_t timer; /* from the start on */
 	bool wanted, told_failure;
 	bool sent_settings;
-	bool first_record;	/* since sluiced began: see is_repeated() */
+	uint64_t began_ns;	/* CLOCK_MONOTONIC, and ... */
+	uint64_t end_before;	/* ... what the queue held then: see is_repeated() */
 	int64_t wall_us;	/* add to CLOCK_MONOTONIC to have the time of day */
 	uint64_t told_drops[RECORD_DROP_COUNT];
 	char last_error[LOGS_TEXT_MAX + 1];
@@ -244,14 +246,21 @@ static void writable(void *context)
 
 /* --- beginning ------------------------------------------------------------------------------- */
 
+static uint64_t mono_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static void read_clocks(struct access_logs *logs)
 {
-	struct timespec wall, mono;
-	int64_t wall_us;
+	int64_t mono_us = (int64_t)(mono_ns() / 1000), wall_us;
+	struct timespec wall;
 
-	clock_gettime(CLOCK_MONOTONIC, &mono);
 	clock_gettime(CLOCK_REALTIME, &wall);
-	wall_us = (wall.tv_sec - mono.tv_sec) * 1000000 + (wall.tv_nsec - mono.tv_nsec) / 1000;
+	wall_us = wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - mono_us;
 	/* both ends of a flow are told by one and the same sum; a step of the clock moves it */
 	if (llabs(wall_us - logs->wall_us) > CLOCK_STEP_US)
 		logs->wall_us = wall_us;
@@ -289,6 +298,8 @@ static int start(struct access_logs *logs)
 				      error);
 		if (r < 0)
 			goto fail;
+		logs->began_ns = mono_ns();
+		logs->end_before = record_queue_end(logs->queue);
 		for (int reason = 0; reason < RECORD_DROP_COUNT; reason++)
 			logs->told_drops[reason] = dropped(logs, reason);
 	}
@@ -351,7 +362,6 @@ int access_logs_open(uv_loop_t *loop, const struct config *config, const struct 
 	logs->engine = engine;
 	logs->on = *events;
 	logs->failing_at = UINT64_MAX;
-	logs->first_record = true;
 	TAILQ_INIT(&logs->tests);
 	uv_timer_init(loop, &logs->timer);
 	uv_unref((uv_handle_t *)&logs->timer);
@@ -392,20 +402,25 @@ void access_logs_sync(struct access_logs *logs)
 /* --- records ---------------------------------------------------------------------------------- */
 
 /*
- * A sluiced that was killed may have queued a record and not taken it from the
- * engine: then it comes again, and first. The two differ in nothing but what
- * the clock of the day says.
+ * A sluiced that was killed may have queued records that it had not yet let go
+ * of in the engine: then they come again, among those of flows that ended before
+ * this one began. They differ in nothing but what the time of day was taken for.
  */
-static bool is_repeated(struct access_logs *logs, const struct record *record)
+static bool is_repeated(const struct access_logs *logs, const struct record *record)
 {
-	uint64_t end = record_queue_end(logs->queue);
-	struct record last, next = *record;
+	uint64_t first = logs->end_before > REPEATED_MAX ? logs->end_before - REPEATED_MAX : 0;
 
-	if (!logs->first_record || end == 0)
-		return false;
-	last = *record_queue_at(logs->queue, end - 1);
-	last.start_us = last.end_us = next.start_us = next.end_us = 0;
-	return memcmp(&last, &next, sizeof(last)) == 0;
+	for (uint64_t number = first; number < logs->end_before; number++) {
+		struct record known = *record_queue_at(logs->queue, number);
+
+		if (llabs((int64_t)(known.start_us - record->start_us)) > CLOCK_STEP_US)
+			continue;
+		known.start_us = record->start_us;
+		known.end_us = record->end_us;
+		if (memcmp(&known, record, sizeof(known)) == 0)
+			return true;
+	}
+	return false;
 }
 
 void access_logs_record(struct access_logs *logs, const struct engine_flow *flow)
@@ -447,9 +462,8 @@ void access_logs_record(struct access_logs *logs, const struct engine_flow *flow
 		       : flow->fail_open		  ? RECORD_START_FAILOPEN
 							  : RECORD_START_HEALTHY;
 	access_logs_table_group(&logs->table, flow->group_id, record.group);
-	if (!is_repeated(logs, &record))
+	if (flow->end_ns > logs->began_ns || !is_repeated(logs, &record))
 		record_queue_put(logs->queue, &record);
-	logs->first_record = false;
 }
 
 /* --- tests and reports -------------------------------------------------------------------------- */

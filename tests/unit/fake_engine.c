@@ -350,3 +350,10 @@ int engine_target_counters(const struct engine *engine, uint64_t group_id,
 		ret_counters->active_flows = 0;
 	return 0;
 }
+
+void engine_describe(const struct engine *engine, struct engine_info *ret_info)
+{
+	(void)engine;
+	*ret_info = (struct engine_info){.kind = "fake", .flow_records_lost = 41,
+					 .refusals_unrecorded = 42};
+}
