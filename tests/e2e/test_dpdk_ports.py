@@ -146,6 +146,32 @@ def test_a_worker_at_rest_leaves_its_cpu_alone_unless_it_polls(make_rig):
     assert wanted["sleep"][0] < 0.3
 
 
+def test_a_worker_waits_for_interrupts_where_the_device_has_them(make_rig):
+    """net_tap has them. Its interfaces stand in the balancer's namespace, so bridges join them to
+    the wires."""
+    rig = make_rig()
+    sluice = Sluice(rig)
+    dpdk = sluice.config["engine"]["dpdk"]
+    dpdk["idle"] = "interrupt"
+    for i, port in enumerate(dpdk["ports"]):
+        port["device"] = f"net_tap{i},iface=dpdk{i}"
+    sluice.start()
+    # to the kernel, what the bridges see is not for it; nor do they know the device's MAC as theirs
+    rig.exec("lb", "sh", "-e", "-c", "cd /proc/sys/net; echo 1 >ipv4/conf/default/rp_filter; "
+                                     "echo 1 >ipv6/conf/default/disable_ipv6")
+    for i, port in enumerate(dpdk["ports"]):
+        rig.ip("lb", f"link add br{i} type bridge mcast_snooping 0\nlink set br{i} up\n"
+                     f"link set dpdk{i} address 02:77:00:00:01:0{i}\n"
+                     f"link set dpdk{i} master br{i}\n"
+                     f"link set {rig.port(port['interface'])} master br{i}")
+    with sluice.service("woken", rig.tasks) as woken:
+        assert set(who_answers(rig, woken.url(), 60)) == {"task1", "task2", "task3"}
+        size = curl(rig, woken.url("/big"), "-o", "/dev/null", "-w", "%{size_download}")
+        assert int(size) == rigs.BIG_BYTES
+    assert sluice.rpc("DescribeEngine")["Dpdk"]["Idle"] == "interrupt"
+    assert measure_rest(sluice)[0] < 0.3
+
+
 def measure_rest(sluice):
     """Shares of a CPU that the busiest worker had, and waited for, over one second."""
     def workers():

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What sluiced tells of flows: the list, the counters, the drops, the stream of events."""
 import json
+import socket
+import struct
 
 import pytest
 from rig import ECHO_PORT, wait_until
@@ -60,6 +62,24 @@ def test_udp_flows_are_counted(rig, sluice):
         balancer, _, _ = echoes.metrics()
         assert balancer["NewFlowCount_UDP"] == 10
         assert balancer["ProcessedPackets"] == 20
+
+
+def test_ended_flows_are_counted_by_reason(rig, sluice):
+    with sluice.service("ended", rig.tasks) as ended:
+        before = sluice.rpc("DescribeEngine")["FlowsEnded"]
+        who_answers(rig, ended.url(), 40)
+        kept = HttpConnection(rig, ended.vip, ended.port)
+        kept.get()
+        kept.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        kept.close()  # with a RST
+
+        def counted():
+            after = sluice.rpc("DescribeEngine")["FlowsEnded"]
+            return (after["fin"] - before["fin"] >= 40
+                    and after["rst_client"] - before["rst_client"] >= 1)
+
+        wait_until(counted, "a record of each flow", 30)
+    assert sluice.rpc("DescribeEngine")["FlowRecordsLost"] == 0
 
 
 def test_drops_are_counted_by_reason(rig, sluice):
