@@ -17,7 +17,7 @@ import report
 import results
 
 # in the order in which they run; those that want an idle machine first
-NAMES = ["datapath", "dpdk", "packets", "registration", "disruption", "rollout", "health",
+NAMES = ["datapath", "dpdk", "restart", "packets", "registration", "disruption", "rollout", "health",
          "scale", "throughput"]
 
 
