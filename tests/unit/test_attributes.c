@@ -307,7 +307,7 @@ static void texts_have_limits(void **state)
 static void a_bucket_has_a_name_that_s3_takes(void **state)
 {
 	static const char *const wrong[] = {"Bucket", "my bucket", "my/bucket", "-bucket", ".bucket",
-					    "my..bucket", "b\xc3\xbc" "cket"};
+					    "my..bucket", ("b\xc3\xbc" "cket")};
 	struct attributes a = of(LB, PROTOCOL_TCP);
 
 	(void)state;
