@@ -22,6 +22,7 @@
 
 struct config;
 struct engine;
+struct logs_destination;
 struct model;
 struct store;
 
@@ -61,6 +62,14 @@ void model_close(struct model *model); /* NULL is fine */
  */
 int action_run(struct model *model, const char *name, const json_t *params, json_t **ret_result,
 	       struct action_error *ret_error);
+
+/**
+ * Whether ModifyLoadBalancerAttributes with these parameters makes access logs go to a bucket, or
+ * would if they were enabled, to which they do not go now: then that has to be tested first, as
+ * NLB does. @ret_destination is filled then. False when the action will fail anyhow.
+ */
+bool action_wants_bucket_test(struct model *model, const json_t *params,
+			      struct logs_destination *ret_destination);
 
 /**
  * Make what the actions since the last commit staged durable, then visible.

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/actions.h"
+#include "control/logs/logs_messages.h"
 #include "control/model_engine.h"
 #include "control/model_store.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <utlist.h>
 
 static int show(json_t *result, const struct attributes *attributes)
@@ -53,6 +56,44 @@ int action_modify_load_balancer_attributes(struct model *model, const struct par
 	if (r == 0)
 		r = model_store_save_load_balancer(model, load_balancer);
 	return r == 0 ? show(result, &load_balancer->attributes) : r;
+}
+
+static bool is_same(const struct attributes *a, const struct attributes *b,
+		    enum attribute attribute)
+{
+	return strcmp(attributes_get(a, attribute), attributes_get(b, attribute)) == 0;
+}
+
+bool action_wants_bucket_test(struct model *model, const json_t *object,
+			      struct logs_destination *ret_destination)
+{
+	struct action_error error;
+	const struct params params = {.object = object, .error = &error};
+	struct load_balancer *load_balancer;
+	struct attributes next;
+	const char *bucket;
+	bool wants;
+
+	if (!json_is_object(object) || actions_load_balancer(model, &params, &load_balancer) < 0 ||
+	    attributes_change(&load_balancer->attributes, &params, &next) < 0)
+		return false;
+	bucket = attributes_get(&next, ATTRIBUTE_LOGS_BUCKET);
+	wants = bucket[0] != '\0' &&
+		(!is_same(&load_balancer->attributes, &next, ATTRIBUTE_LOGS_BUCKET) ||
+		 !is_same(&load_balancer->attributes, &next, ATTRIBUTE_LOGS_PREFIX) ||
+		 (!is_same(&load_balancer->attributes, &next, ATTRIBUTE_LOGS_ENABLED) &&
+		  attributes_is_true(&next, ATTRIBUTE_LOGS_ENABLED)));
+	if (wants) {
+		memset(ret_destination, 0, sizeof(*ret_destination));
+		ret_destination->load_balancer_id = load_balancer->id;
+		snprintf(ret_destination->load_balancer, sizeof(ret_destination->load_balancer),
+			 "%s", load_balancer->name);
+		snprintf(ret_destination->bucket, sizeof(ret_destination->bucket), "%s", bucket);
+		snprintf(ret_destination->prefix, sizeof(ret_destination->prefix), "%s",
+			 attributes_get(&next, ATTRIBUTE_LOGS_PREFIX));
+	}
+	attributes_free(&next);
+	return wants;
 }
 
 int action_describe_target_group_attributes(struct model *model, const struct params *params,

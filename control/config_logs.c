@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/config_logs.h"
 
+#include "control/config_s3.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +25,10 @@ const struct config_field config_logs_fields[] = {
 		    false),
 	CONFIG_NUMBER("lb_access_logs_expiration_days", struct config, logs.expiration_days, 0,
 		      EXPIRATION_DAYS_MAX),
+	{.key = "s3",
+	 .read = config_read_section,
+	 .fields = config_s3_fields,
+	 .offset = offsetof(struct config, logs.s3)},
 	{.key = NULL},
 };
 
@@ -34,9 +40,7 @@ void config_logs_defaults(struct config *config)
 	config->logs_spool_mib = 4096;
 	config->logs_file_kib = 65536;
 	config->logs.interval_s = 300;
-	config->logs.s3.timeout_s = 30;
-	config->logs.s3.retry_max_s = 300;
-	config->logs.s3.part_mib = 16;
+	config_s3_defaults(&config->logs.s3);
 }
 
 int config_logs_finish(struct config_reader *reader, struct config *config)
@@ -52,7 +56,8 @@ int config_logs_finish(struct config_reader *reader, struct config *config)
 	logs->file_bytes_max = (uint64_t)config->logs_file_kib << 10;
 	memcpy(logs->account_id, config->account_id, sizeof(config->account_id));
 	memcpy(logs->region, config->region, sizeof(config->region));
-	memcpy(logs->s3.region, config->region, sizeof(config->region));
+	if (logs->s3.region[0] == '\0')
+		memcpy(logs->s3.region, config->region, sizeof(config->region));
 	for (unsigned int i = 0; i < config->n_zones; i++)
 		memcpy(logs->zones[i], config->zones[i].name, sizeof(config->zones[i].name));
 	return 0;

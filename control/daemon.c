@@ -3,6 +3,7 @@
 
 #include "control/access_logs.h"
 #include "control/action.h"
+#include "control/bucket_check.h"
 #include "control/config.h"
 #include "control/engine_report.h"
 #include "control/flow_scan.h"
@@ -24,6 +25,7 @@
 #define TICK_MAX_MS 10000 /* time of day may jump; the model's deadlines are in it */
 #define TICK_MIN_MS 10	  /* a deadline that cannot be met is no reason to spin */
 #define COMMIT_RETRY_MS 1000
+#define SETS_BUCKET "ModifyLoadBalancerAttributes" /* the one action that may have to wait */
 
 struct daemon {
 	const struct config *config;
@@ -36,6 +38,7 @@ struct daemon {
 	struct flow_scanner *scanner;
 	struct probing *probing;
 	struct access_logs *logs;
+	struct bucket_checks *bucket_checks;
 	uv_timer_t tick;
 	uv_poll_t engine_poll;
 	uv_signal_t signals[2];
@@ -145,12 +148,68 @@ static const struct {
 	{"Watch", watch},
 };
 
+static int begin_bucket_test(void *context, const struct logs_destination *destination,
+			     void (*done)(void *test_context, int result, const char *text),
+			     void *test_context)
+{
+	struct daemon *daemon = context;
+
+	return access_logs_test(daemon->logs, destination, done, test_context);
+}
+
+static void forget_bucket_test(void *context, const void *test_context)
+{
+	struct daemon *daemon = context;
+
+	access_logs_forget(daemon->logs, test_context);
+}
+
+static void run_action(struct daemon *daemon, struct rpc_client *client, const char *name,
+		       const json_t *params)
+{
+	struct action_error error = {.code = ""};
+	json_t *result = NULL;
+	int r;
+
+	daemon->called = true;
+	r = action_run(daemon->model, name, params, &result, &error);
+	finish_call(client, r, result, &error);
+}
+
+static void bucket_checked(void *context, struct rpc_client *client, const json_t *params,
+			   const struct action_error *error)
+{
+	struct daemon *daemon = context;
+
+	if (error != NULL) {
+		finish_call(client, -EINVAL, NULL, error);
+		return;
+	}
+	run_action(daemon, client, SETS_BUCKET, params);
+	rpc_commit_soon(daemon->rpc);
+}
+
+/* Returns 1 when the call waits for its bucket to be tested, 0 when it need not, or an error. */
+static int check_bucket(struct daemon *daemon, struct rpc_client *client,
+			const struct rpc_request *request, struct action_error *error)
+{
+	struct logs_destination destination;
+	int r;
+
+	if (strcmp(request->method, SETS_BUCKET) != 0 ||
+	    !action_wants_bucket_test(daemon->model, request->params, &destination))
+		return 0;
+	r = bucket_checks_begin(daemon->bucket_checks, client, request->params, &destination,
+				error);
+	return r == 0 ? 1 : r;
+}
+
 static void call(void *context, struct rpc_client *client, const struct rpc_request *request)
 {
 	struct daemon *daemon = context;
 	struct action_error error = {.code = ""};
 	struct params params = {.object = request->params, .error = &error};
-	json_t *result = NULL, *empty = NULL;
+	json_t *empty = NULL;
 	size_t i;
 	int r;
 
@@ -170,9 +229,11 @@ static void call(void *context, struct rpc_client *client, const struct rpc_requ
 			finish_call(client, r, NULL, &error);
 		return;
 	}
-	daemon->called = true;
-	r = action_run(daemon->model, request->method, request->params, &result, &error);
-	finish_call(client, r, result, &error);
+	r = check_bucket(daemon, client, request, &error);
+	if (r == 0)
+		run_action(daemon, client, request->method, request->params);
+	else if (r < 0)
+		finish_call(client, r, NULL, &error);
 }
 
 /* --- turns ------------------------------------------------------------------------------ */
@@ -257,6 +318,7 @@ static void gone(void *context, struct rpc_client *client)
 	struct daemon *daemon = context;
 
 	watch_remove(daemon->watch, client);
+	bucket_checks_forget(daemon->bucket_checks, client);
 	flow_scan_forget(daemon->scanner, client);
 	if (daemon->stop_client == client)
 		daemon->stop_client = NULL;
@@ -343,9 +405,9 @@ static void log_engine(const struct daemon *daemon)
 		log_info("packets in %s pages, flow table in %s pages%s",
 			 info.dpdk.huge_packets ? "huge" : "ordinary",
 			 info.dpdk.huge_tables ? "huge" : "ordinary",
-			 info.dpdk.huge_packets && info.dpdk.huge_tables ?
-				 "" :
-				 ": slower; see hugepages and table_dir in README.md");
+			 info.dpdk.huge_packets && info.dpdk.huge_tables
+				 ? ""
+				 : ": slower; see hugepages and table_dir in README.md");
 }
 
 /* --- beginning and end --------------------------------------------------------------------- */
@@ -422,6 +484,8 @@ static int open_services(struct daemon *daemon)
 	const struct config *config = daemon->config;
 	const struct rpc_handler handler = {daemon, call, commit, gone, note};
 	const struct access_logs_events logs_events = {daemon, emit};
+	const struct bucket_check_events check_events = {daemon, begin_bucket_test,
+							 forget_bucket_test, bucket_checked};
 	const struct rpc_options options = {
 		.path = config->socket_path,
 		.group = config->socket_group,
@@ -441,6 +505,8 @@ static int open_services(struct daemon *daemon)
 	if (r == 0)
 		r = access_logs_open(&daemon->loop, config, daemon->model, daemon->engine,
 				     &logs_events, &daemon->logs);
+	if (r == 0)
+		r = bucket_checks_open(&check_events, &daemon->bucket_checks);
 	if (r < 0) {
 		log_error("start: %s", strerror(-r));
 		return r;
@@ -466,6 +532,7 @@ static void close_all(struct daemon *daemon)
 	probing_close(daemon->probing);
 	watch_close(daemon->watch);
 	flow_scan_close(daemon->scanner);
+	bucket_checks_close(daemon->bucket_checks);
 	access_logs_close(daemon->logs);
 	daemon->logs = NULL;
 	if (daemon->has_handles) {
