@@ -10,6 +10,8 @@ import sys
 import time
 
 import rig as rigs
+from access_logs import Bucket
+from s3 import Swift
 from sluice import SUBNET, VPC, Sluice
 from traffic import Load, udp_ask, who_answers
 
@@ -19,6 +21,9 @@ DATAGRAMS = 300
 WRK_SECONDS = 4
 LOAD_SECONDS = 2  # before and after the target leaves
 BOTH_PORT = 8080  # the TCP_UDP listener
+S3_PORT = 9000
+BUCKET = "flow-logs"
+LOG_LINES = 3
 
 PICTURE = """
   client               lb (sluiced, {engine:<4})        switch        task1  10.77.1.11  nginx :80
@@ -36,6 +41,8 @@ class Demo:
     def __init__(self, rig):
         self.rig = rig
         self.sluice = Sluice(rig)
+        self.s3 = Swift(rig, "lb", S3_PORT)
+        self.sluice.config["access_logs"].update(self.s3.settings(), interval_seconds=5)
         self.failed = 0
 
     def ctl(self, *args, show=True):
@@ -74,6 +81,28 @@ class Demo:
         (balancer,) = self.sluice.ctl("describe-load-balancers", "--names", "demo")["LoadBalancers"]
         addresses = balancer["AvailabilityZones"][0]["LoadBalancerAddresses"]
         self.vip = addresses[0]["PrivateIPv4Address"]
+
+    def log_to_s3(self):
+        say(f"access logs to S3: OpenStack Swift at {self.s3.endpoint} in the balancer's namespace")
+        self.s3.wait()
+        self.s3.make_bucket(BUCKET)
+        self.ctl("modify-load-balancer-attributes", "--load-balancer-arn", "demo", "--attributes",
+                 "Key=access_logs.s3.enabled,Value=true",
+                 f"Key=access_logs.s3.bucket,Value={BUCKET}",
+                 "Key=access_logs.s3.prefix,Value=nlb")
+
+    def show_logs(self):
+        say("flows in the bucket, as the AWS CLI shows them")
+        bucket = Bucket(self.s3, BUCKET)
+        rigs.wait_until(bucket.lines, "a log file in the bucket", 60, every_s=0.5)
+        print(f"$ aws s3 ls --recursive s3://{BUCKET}/")
+        print("  " + self.s3.aws("s3", "ls", "--recursive", f"s3://{BUCKET}/").rstrip()
+              .replace("\n", "\n  "))
+        key, lines = next(iter(bucket.read.items()))
+        print(f"$ aws s3 cp s3://{BUCKET}/{key} - | zcat | head -{LOG_LINES}")
+        for line in lines[:LOG_LINES]:
+            print(f"  {line.text}")
+        self.ctl("describe-access-logs")
 
     def send_traffic(self):
         say(f"traffic from the client to the VIP {self.vip}")
@@ -141,12 +170,15 @@ class Demo:
         say("the rig" + PICTURE.format(engine=self.rig.engine).rstrip())
         for task in self.rig.tasks:  # UDP beside nginx, for the TCP_UDP listener
             self.rig.start_echo(task, rigs.HTTP_PORT, with_name=True)
+        self.s3.launch()
         self.sluice.start()
         self.ctl("describe-engine")
         self.configure()
+        self.log_to_s3()
         self.send_traffic()
         self.counters()
         self.deregister_under_load()
+        self.show_logs()
 
 
 HOW_TO = """

@@ -37,6 +37,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
 RUN_DIR = "/run/sluice-rig"
+DISK_DIR = "/var/tmp/sluice-rig"  # for what needs a real file system
 NETNS_DIR = "/var/run/netns"
 HTTP_PORT = 80
 CHECK_PORT = 8081  # nginx, too: where health checks go, so that they can fail alone
@@ -100,9 +101,10 @@ def down(name):
         ours = [line.split()[1] for line in mounts if line.split()[1].startswith(directory + "/")]
     for path in ours:
         unmount(path)
-    shutil.rmtree(directory, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.rmdir(RUN_DIR)
+    for parent in (RUN_DIR, DISK_DIR):
+        shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(parent)
 
 
 def unmount(path):
@@ -184,6 +186,12 @@ class Rig:
         for mount, kind in (("bpf", "bpf"), ("tables", "tmpfs")):
             os.makedirs(os.path.join(self.dir, mount))
             run("mount", "-t", kind, kind, os.path.join(self.dir, mount))
+
+    def make_disk_dir(self):
+        """A directory on disk that goes with the rig."""
+        path = os.path.join(DISK_DIR, self.name)
+        os.makedirs(path, exist_ok=True)
+        return path
 
     # --- network ------------------------------------------------------------
 
@@ -350,6 +358,14 @@ class Rig:
         with open(os.path.join(self.dir, f"{short}.log"), "ab") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options}
             return subprocess.Popen([*self.enter(short), *argv], start_new_session=True, **streams)
+
+    def kill_process(self, short, name):
+        """kill -9 of the one process of that name in a namespace, if there is one."""
+        for pid in pids_in(self.ns(short)):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+                    if comm.read().strip() == name:
+                        os.kill(pid, signal.SIGKILL)
 
     @contextlib.contextmanager
     def inside(self, short):
