@@ -208,6 +208,16 @@ static void detach_leaves_nothing(void **state)
 	assert_int_equal(access(f->config.dpdk.table_dir, F_OK), -1);
 }
 
+static void much_memory_for_packets_is_had_without_huge_pages(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.dpdk.memory_mib = 512;
+	run_engine(f, DETACH);
+	assert_int_equal(f->outcome->opened, 0);
+	assert_int_equal(f->outcome->started, 0);
+}
+
 static void a_tap_of_the_operators_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -329,6 +339,7 @@ int main(void)
 		TEST(the_tap_stands_for_the_port),
 		TEST(what_a_process_left_is_taken_over),
 		TEST(detach_leaves_nothing),
+		TEST(much_memory_for_packets_is_had_without_huge_pages),
 		TEST(a_tap_of_the_operators_stays),
 		TEST(kernel_ignores_a_device_that_has_an_interface_of_it),
 		TEST(unknown_devices_are_refused),
