@@ -15,6 +15,32 @@ from sluice import ApiError, Sluice
 pytestmark = pytest.mark.engine("xdp", reason="what comes behind the flow records is the same")
 
 PORTS = {Swift: 8080, Ceph: 8090}
+TLS_PORT = 8443
+TLS_PROXY = """
+daemon off;
+master_process off;
+user root;
+pid {dir}/pid;
+error_log {dir}/error.log;
+events {{ }}
+http {{
+	access_log off;
+	client_body_temp_path {dir}/body;
+	proxy_temp_path {dir}/proxy;
+	fastcgi_temp_path {dir}/fastcgi;
+	uwsgi_temp_path {dir}/uwsgi;
+	scgi_temp_path {dir}/scgi;
+	server {{
+		listen 127.0.0.1:{port} ssl;
+		ssl_certificate {dir}/right.pem;
+		ssl_certificate_key {dir}/right.key;
+		location / {{
+			proxy_pass {behind};
+			proxy_set_header Host $http_host;
+		}}
+	}}
+}}
+"""
 EXPIRATION_DAYS = 30
 
 
@@ -249,6 +275,33 @@ def test_a_large_file_goes_in_parts(rig, start, own_sluice, request, name):
         assert not server.call("list_multipart_uploads", Bucket=bucket.name).get("Uploads")
         lines = bucket.lines_with(flows)
         assert len(lines) > copies * (len(lines_of(content)) - 1)
+
+
+def test_https_is_used_with_the_ca_of_the_config(rig, start, own_sluice, request):
+    """nginx with a certificate in front of Swift."""
+    _, server = start("swift")
+    bucket = new_bucket(server, request)
+    directory = os.path.join(server.dir, "tls")
+    os.makedirs(directory)
+    for name in ("right", "wrong"):
+        rigs.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                 "-subj", "/CN=s3", "-addext", "subjectAltName=IP:127.0.0.1",
+                 "-keyout", f"{directory}/{name}.key", "-out", f"{directory}/{name}.pem")
+    with open(f"{directory}/nginx.conf", "w", encoding="ascii") as file:
+        file.write(TLS_PROXY.format(dir=directory, port=TLS_PORT, behind=server.endpoint))
+    server.spawn("tls", "nginx", "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf")
+    rigs.wait_until(lambda: rig.listens("lb", "tcp", TLS_PORT), "nginx listens")
+    endpoint = f"https://127.0.0.1:{TLS_PORT}"
+    sluice, _ = start("swift", endpoint=endpoint, ca_file=f"{directory}/wrong.pem")
+    with sluice.service("secure", rig.tasks) as service:
+        with pytest.raises(ApiError, match="SSL certificate problem") as error:
+            bucket.enable(service)
+        assert error.value.code == "ServiceUnavailable"
+        start("swift", endpoint=endpoint, ca_file=f"{directory}/right.pem")
+        bucket.enable(service)
+        flows = http_flows(rig, service, 10)
+        check_exactly_once(bucket.lines_with(flows), flows)
+    server.kill("tls")
 
 
 def test_old_logs_are_expired_where_the_server_can(rig, start, own_sluice, request):

@@ -103,13 +103,13 @@ static int set_rule(const char *old, const char *prefix, uint32_t days, char **r
 	return r;
 }
 
-#define OURS(prefix, days)                                                      \
-	"<Rule><ID>ours</ID><Filter><Prefix>" prefix "</Prefix></Filter>"       \
+#define OURS(prefix, days)                                                       \
+	"<Rule><ID>ours</ID><Filter><Prefix>" prefix "</Prefix></Filter>"        \
 	"<Status>Enabled</Status><Expiration><Days>" days "</Days></Expiration>" \
 	"</Rule>"
-#define THEIRS                                                                          \
-	"<Rule><ID>theirs</ID><Filter><And><Prefix>x</Prefix><Tag><Key>k</Key>"         \
-	"<Value>v</Value></Tag></And></Filter><Status>Disabled</Status>"                \
+#define THEIRS                                                                        \
+	"<Rule><ID>theirs</ID><Filter><And><Prefix>x</Prefix><Tag><Key>k</Key>"       \
+	"<Value>v</Value></Tag></And></Filter><Status>Disabled</Status>"              \
 	"<Transition><Days>3</Days><StorageClass>GLACIER</StorageClass></Transition>" \
 	"</Rule>"
 #define CONFIGURATION(rules) \
