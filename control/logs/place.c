@@ -33,6 +33,7 @@ static struct place *allocate(void)
 
 	if (place != NULL) {
 		place->dir_fd = -1;
+		place->until = UINT64_MAX;
 		segment_init(&place->segment);
 	}
 	return place;

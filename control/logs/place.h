@@ -24,7 +24,8 @@ struct place {
 	char folder[LOG_OBJECT_FOLDER_MAX];
 	char stem[LOG_OBJECT_STEM_MAX];
 	int dir_fd;    /* -1: not made yet */
-	bool current;  /* records go there */
+	bool current;  /* records go there ... */
+	uint64_t until; /* ... before this number */
 	bool has_last; /* an earlier process stored records of the queue that is in use ... */
 	uint64_t last_record; /* ... up to this one */
 	struct segment segment;

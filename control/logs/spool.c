@@ -294,6 +294,20 @@ static void count_bytes(struct spool *spool)
 	spool->counters->spooled_bytes = bytes_on_disk(spool);
 }
 
+/* Places that were removed, when all records before that were taken. */
+static void leave_places(struct spool *spool)
+{
+	struct place *place, *next;
+
+	HASH_ITER(hh, spool->places, place, next)
+	{
+		if (!place->current || place->until > spool->next)
+			continue;
+		place->current = false;
+		remove_idle_place(spool, place);
+	}
+}
+
 unsigned int spool_take(struct spool *spool, uint64_t end, int64_t now_ms)
 {
 	struct place *place = NULL;
@@ -307,6 +321,7 @@ unsigned int spool_take(struct spool *spool, uint64_t end, int64_t now_ms)
 		if (take(spool, record, place, now_ms) < 0)
 			break;
 	}
+	leave_places(spool);
 	/* in small pieces when there is little, before the queue is full when there is much */
 	if (now_ms - spool->written_ms >= SPOOL_WRITE_MS || now_ms < spool->written_ms ||
 	    spool->next - record_queue_begin(spool->queue) >= record_queue_room(spool->queue) / 4)
@@ -341,6 +356,7 @@ int spool_put(struct spool *spool, const struct logs_destination *destination)
 	if (old != NULL && old != known)
 		old->current = false;
 	known->current = true;
+	known->until = UINT64_MAX;
 	return 0;
 }
 
@@ -350,8 +366,9 @@ void spool_remove(struct spool *spool, uint64_t load_balancer_id)
 
 	if (place == NULL)
 		return;
-	place->current = false;
-	remove_idle_place(spool, place);
+	/* what was queued before is still on its way */
+	place->until = record_queue_end(spool->queue);
+	leave_places(spool);
 }
 
 /* --- beginning and end ------------------------------------------------------------------ */

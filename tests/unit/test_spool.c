@@ -139,6 +139,29 @@ static void another_bucket_gets_the_lines_from_then_on(void **state)
 	spool_rig_assert_all(rig);
 }
 
+static void what_was_queued_before_a_removal_is_written(void **state)
+{
+	struct spool_rig *rig = *state;
+	const uint64_t *dropped = record_queue_counters(rig->queue)->dropped_by_reader;
+
+	spool_rig_put(rig, 1, 5);
+	spool_remove(rig->spool, 1);
+	spool_rig_put(rig, 2, 3);
+	spool_rig_take(rig);
+	spool_rig_take_after(rig, SPOOL_WRITE_MS);
+	assert_int_equal(dropped[RECORD_DROP_NO_DESTINATION], 0);
+	spool_rig_assert_all(rig);
+	spool_rig_put(rig, 1, 1);
+	spool_rig_take(rig);
+	assert_int_equal(dropped[RECORD_DROP_NO_DESTINATION], 1);
+	spool_rig_put_destination(rig, 1, "bucket-1", "");
+	spool_remove(rig->spool, 1);
+	spool_rig_put_destination(rig, 1, "bucket-1", ""); /* and stays */
+	spool_rig_put(rig, 1, 1);
+	spool_rig_take(rig);
+	assert_int_equal(dropped[RECORD_DROP_NO_DESTINATION], 1);
+}
+
 static void records_of_an_unknown_load_balancer_are_counted_as_dropped(void **state)
 {
 	struct spool_rig *rig = *state;
@@ -296,6 +319,7 @@ int main(void)
 		SPOOL_TEST(a_large_file_is_followed_by_another_in_the_same_interval),
 		SPOOL_TEST(a_stored_file_is_gone_and_so_is_the_place_of_a_deleted_load_balancer),
 		SPOOL_TEST(another_bucket_gets_the_lines_from_then_on),
+		SPOOL_TEST(what_was_queued_before_a_removal_is_written),
 		SPOOL_TEST(records_of_an_unknown_load_balancer_are_counted_as_dropped),
 		SPOOL_TEST(at_the_limit_the_oldest_files_go_and_are_told_of),
 		SPOOL_TEST(a_limit_below_one_file_still_holds),
