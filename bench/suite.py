@@ -18,7 +18,7 @@ import results
 
 # in the order in which they run; those that want an idle machine first
 NAMES = ["datapath", "dpdk", "restart", "packets", "registration", "disruption", "rollout", "health",
-         "scale", "throughput"]
+         "accesslog", "scale", "throughput"]
 
 
 def run(name):
