@@ -11,6 +11,9 @@ import rig as rigs  # noqa: E402
 from sluice import Sluice  # noqa: E402
 
 PREFIX = "sluice-e2e"
+# of several that share the tests, the one process that started the others
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+RUN = f"{PREFIX}-{os.getppid() if WORKER else os.getpid()}"
 
 
 def pytest_configure(config):
@@ -19,12 +22,15 @@ def pytest_configure(config):
         raise pytest.UsageError("the end-to-end tests make network namespaces: run them as root")
     # a TERM must run the fixtures' undo, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rigs.sweep_dead(PREFIX)
+    if not WORKER:
+        rigs.sweep_dead(PREFIX)
 
 
 def pytest_unconfigure(config):
+    if WORKER:
+        return
     for name in os.listdir(rigs.RUN_DIR) if os.path.isdir(rigs.RUN_DIR) else []:
-        if name.startswith(f"{PREFIX}-{os.getpid()}"):
+        if name.startswith(f"{RUN}-"):
             rigs.down(name)
 
 
@@ -62,7 +68,7 @@ def make_rig(engine):
     made = []
 
     def make(**options):
-        name = f"{PREFIX}-{os.getpid()}-{len(made)}"
+        name = f"{RUN}-{WORKER or 'gw'}-{len(made)}"
         made.append(rigs.Rig(name, engine=engine, **options).up())
         return made[-1]
 
