@@ -58,13 +58,44 @@ uint32_t device_memory_mib(const struct engine_dpdk *settings, unsigned int n_wo
 	return (uint32_t)((mbufs * bytes + (1 << 20) - 1) >> 20);
 }
 
+/* Buffers cross pages, but not where a device on the bus is told physical addresses. So they lie
+ * without gaps: net_af_xdp gives the kernel no more of the pool than the bytes of all buffers, and
+ * what it sends from behind that never leaves. */
+static unsigned int pool_flags(const struct engine_dpdk *settings)
+{
+	bool physical = false;
+
+	for (unsigned int i = 0; i < settings->n_ports; i++)
+		physical = physical || !device_is_virtual(settings->ports[i].device);
+	return physical && rte_eal_iova_mode() == RTE_IOVA_PA ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+}
+
 struct rte_mempool *device_pool(const struct engine_dpdk *settings, uint32_t mbufs)
 {
+	struct rte_pktmbuf_pool_private layout = {.mbuf_data_room_size =
+							  (uint16_t)frame_room(settings)};
+	struct rte_mempool *pool;
+	int r;
+
+	pool = rte_mempool_create_empty(
+		"sluice", mbufs, sizeof(struct rte_mbuf) + layout.mbuf_data_room_size, MBUF_CACHE,
+		sizeof(layout), SOCKET_ID_ANY, pool_flags(settings));
+	if (pool == NULL)
+		return NULL;
 	/* the service thread may be put aside by a worker in the middle of an operation:
 	 * "rts" lets others go on meanwhile */
-	return rte_pktmbuf_pool_create_by_ops("sluice", mbufs, MBUF_CACHE, 0,
-					      (uint16_t)frame_room(settings), SOCKET_ID_ANY,
-					      "ring_mt_rts");
+	r = rte_mempool_set_ops_byname(pool, "ring_mt_rts", NULL);
+	if (r == 0) {
+		rte_pktmbuf_pool_init(pool, &layout);
+		r = rte_mempool_populate_default(pool);
+	}
+	if (r < 0) {
+		rte_mempool_free(pool);
+		rte_errno = -r;
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
 }
 
 /* --- opening -------------------------------------------------------------- */

@@ -209,8 +209,7 @@ static void add_all(struct arguments *arguments, const struct eal *eal,
 		add(arguments, "--no-huge");
 		add(arguments, "--no-shconf");
 		add(arguments, "-m");
-		/* no buffer crosses a small page, so up to half of the room stays empty */
-		add(arguments, "%u", 2 * memory_mib + EAL_OVERHEAD_MIB);
+		add(arguments, "%u", memory_mib + EAL_OVERHEAD_MIB);
 	}
 	add(arguments, "--no-telemetry");
 	add(arguments, "--file-prefix=sluice-%d", (int)getpid());

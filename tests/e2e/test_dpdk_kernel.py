@@ -20,7 +20,8 @@ def module_sluice(rig):
     for short in ("client", "task1", "lb"):
         rig.exec(short, "sh", "-c", "echo 0 0 >/proc/sys/net/ipv4/ping_group_range")
     sluice = Sluice(rig)
-    sluice.config["engine"]["dpdk"]["kernel_pps"] = KERNEL_PPS
+    # the kernel's frames go through all buffers of the pool: also of one that lies in small pages
+    sluice.config["engine"]["dpdk"].update(kernel_pps=KERNEL_PPS, hugepages="off")
     return sluice.start()
 
 

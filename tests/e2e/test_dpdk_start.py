@@ -111,7 +111,7 @@ def test_too_few_huge_pages_are_refused_with_the_command_that_makes_them(rig, hu
     sluice = Sluice(rig)
     sluice.config["engine"]["dpdk"].update(hugepages="on", memory_mib=65536,
                                            table_dir=os.path.join(huge_dir, "sluice"))
-    refused(rig, sluice, ["engine.dpdk.hugepages", NR_HUGEPAGES])
+    refused(rig, sluice, ["huge pages", "nr_hugepages"])
 
 
 def test_everything_lies_in_huge_pages_where_they_are(rig, huge_dir):
