@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import rig as rigs
-from access_logs import ACCOUNT, REGION, Bucket, check_exactly_once, http_flows, lines_of
+from access_logs import ACCOUNT, REGION, Bucket, check_exactly_once, http_flows
 from s3 import Ceph, Swift
 from sluice import ApiError, Sluice
 
@@ -105,9 +105,8 @@ def test_a_bucket_that_is_not_there_refuses_the_attributes(rig, start, own_sluic
         assert {"Key": "access_logs.s3.bucket", "Value": ""} in attributes["Attributes"]
 
 
-@both
-def test_a_wrong_secret_refuses_and_a_right_one_is_noticed(rig, start, own_sluice, request, name):
-    sluice, server = start(name)
+def test_a_wrong_secret_refuses_and_a_right_one_is_noticed(rig, start, own_sluice, request):
+    sluice, server = start("swift")
     bucket = new_bucket(server, request)
     with sluice.service("secret", rig.tasks) as service:
         server.write_credentials(server.credentials_file, secret_key="wrong")
@@ -249,7 +248,7 @@ def test_a_large_file_goes_in_parts(rig, start, own_sluice, request, name):
         bucket.enable(service)
         front = {"swift": "proxy", "ceph": "radosgw"}[name]
         server.kill(front)
-        flows = http_flows(rig, service, 50)
+        http_flows(rig, service, 50)
         wait_for_failure(sluice, "connect to")
         sluice.stop()
         # members of gzip files are files themselves: the same lines many times over
@@ -270,11 +269,9 @@ def test_a_large_file_goes_in_parts(rig, start, own_sluice, request, name):
         server.call("create_multipart_upload", Bucket=bucket.name, Key=key)
         sluice.start()
         rigs.wait_until(lambda: key in server.objects(bucket.name), "the object", 60, every_s=0.2)
-        assert server.objects(bucket.name)[key] == copies * len(content)
         assert "-3" in server.call("head_object", Bucket=bucket.name, Key=key)["ETag"]
         assert not server.call("list_multipart_uploads", Bucket=bucket.name).get("Uploads")
-        lines = bucket.lines_with(flows)
-        assert len(lines) > copies * (len(lines_of(content)) - 1)
+        assert server.read(bucket.name, key) == content * copies
 
 
 def test_https_is_used_with_the_ca_of_the_config(rig, start, own_sluice, request):
