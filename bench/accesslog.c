@@ -225,7 +225,8 @@ int main(int argc, char **argv)
 	}
 	for (int which = 0; which < 2; which++) {
 		printf("{\"case\": \"%s\", \"metric\": \"records_per_second\", \"unit\": \"1/s\", "
-		       "\"values\": [", which == 0 ? "format_and_gzip" : "queue_to_file");
+		       "\"values\": [",
+		       which == 0 ? "format_and_gzip" : "queue_to_file");
 		for (unsigned long i = 0; i < rounds; i++)
 			printf("%s%.0f", i > 0 ? ", " : "", which == 0 ? lines[i] : files[i]);
 		puts("]}");

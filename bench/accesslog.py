@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Access logs: lines a second on one core, and what they cost a busy packet path.
 
-The path: wrk opens a connection for each request, on a rig whose cores are all busy; access logs are
-on and off in turns. A flow is logged about 10 s after its end, so each load runs for that long before
-it is measured. In the end each record must be a line in an object, and none may have been dropped.
+The path: wrk opens a connection for each request, on a rig whose cores are all busy; access logs
+are on and off in turns. A flow is logged about 10 s after its end, so each load runs for that long
+before it is measured. In the end each record must be a line in an object, and none dropped.
 """
 import glob
 import gzip

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PERIOD_MS 1000
-#define REPEATED_MAX 256 /* at least what an engine hands over before it lets go of it */
+#define REPEATED_MAX 256     /* at least what an engine hands over before it lets go of it */
 #define CLOCK_STEP_US 500000 /* less is what reading two clocks one after the other gives */
 
 struct test {
@@ -43,9 +43,9 @@ struct access_logs {
 	uv_timer_t timer; /* from the start on */
 	bool wanted, told_failure;
 	bool sent_settings;
-	uint64_t began_ns;	/* CLOCK_MONOTONIC, and ... */
-	uint64_t end_before;	/* ... what the queue held then: see is_repeated() */
-	int64_t wall_us;	/* add to CLOCK_MONOTONIC to have the time of day */
+	uint64_t began_ns;   /* CLOCK_MONOTONIC, and ... */
+	uint64_t end_before; /* ... what the queue held then: see is_repeated() */
+	int64_t wall_us;     /* add to CLOCK_MONOTONIC to have the time of day */
 	uint64_t told_drops[RECORD_DROP_COUNT];
 	char last_error[LOGS_TEXT_MAX + 1];
 	int64_t last_error_ms; /* 0: none */
@@ -193,7 +193,7 @@ static int send_tests(struct access_logs *logs)
 	return r;
 }
 
-/* Say what it does not know yet. The supervisor calls again when there is room, or a new process. */
+/* Say what it does not know yet; again when there is room in the socket, or a new process. */
 static void send_all(struct access_logs *logs)
 {
 	if (logs->supervisor == NULL || send_settings(logs) < 0 ||
@@ -210,7 +210,7 @@ static void started(void *context)
 	logs->sent_settings = false;
 	access_logs_table_forget_told(&logs->table);
 	TAILQ_FOREACH(test, &logs->tests, link)
-		test->sent = false;
+	test->sent = false;
 	send_all(logs);
 }
 
@@ -273,7 +273,8 @@ static void make_folders(const char *path)
 {
 	char folder[4096];
 
-	for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+	for (const char *slash = strchr(path + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
 		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
 		mkdir(folder, 0755); /* what is wrong shows when the file is opened */
 	}
@@ -384,7 +385,8 @@ void access_logs_close(struct access_logs *logs)
 	if (logs == NULL)
 		return;
 	while (!TAILQ_EMPTY(&logs->tests))
-		finish_test(logs, TAILQ_FIRST(&logs->tests), -ESHUTDOWN, "sluiced is shutting down");
+		finish_test(logs, TAILQ_FIRST(&logs->tests), -ESHUTDOWN,
+			    "sluiced is shutting down");
 	supervisor_close(logs->supervisor);
 	record_queue_close(logs->queue);
 	access_logs_table_clear(&logs->table);
@@ -466,7 +468,7 @@ void access_logs_record(struct access_logs *logs, const struct engine_flow *flow
 		record_queue_put(logs->queue, &record);
 }
 
-/* --- tests and reports -------------------------------------------------------------------------- */
+/* --- tests and reports ------------------------------------------------------------------ */
 
 int access_logs_test(struct access_logs *logs, const struct logs_destination *destination,
 		     void (*done)(void *context, int result, const char *text), void *context)
@@ -533,14 +535,13 @@ json_t *access_logs_report(const struct access_logs *logs)
 		age_ms = now_ms - counters->oldest_unsent_ms;
 	if (logs->last_error_ms != 0)
 		log_format_time(logs->last_error_ms, time);
-	return json_pack(
-		"{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "Running",
-		(int)(logs->supervisor != NULL), "Records", (json_int_t)counters->records,
-		"QueuedRecords", (json_int_t)queued, "SpooledBytes",
-		(json_int_t)counters->spooled_bytes, "SpooledFiles",
-		(json_int_t)counters->spooled_files, "OldestUnsentSeconds",
-		(json_int_t)(age_ms / 1000), "Uploads", (json_int_t)counters->uploads,
-		"UploadedBytes", (json_int_t)counters->upload_bytes, "UploadFailures",
-		(json_int_t)counters->upload_failures, "LastError", logs->last_error,
-		"LastErrorTime", time, "Dropped", report_drops(logs, counters));
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "Running",
+			 (int)(logs->supervisor != NULL), "Records", (json_int_t)counters->records,
+			 "QueuedRecords", (json_int_t)queued, "SpooledBytes",
+			 (json_int_t)counters->spooled_bytes, "SpooledFiles",
+			 (json_int_t)counters->spooled_files, "OldestUnsentSeconds",
+			 (json_int_t)(age_ms / 1000), "Uploads", (json_int_t)counters->uploads,
+			 "UploadedBytes", (json_int_t)counters->upload_bytes, "UploadFailures",
+			 (json_int_t)counters->upload_failures, "LastError", logs->last_error,
+			 "LastErrorTime", time, "Dropped", report_drops(logs, counters));
 }

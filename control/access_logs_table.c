@@ -18,7 +18,7 @@ struct access_logs_group {
 struct access_logs_place {
 	uint64_t id; /* of the load balancer */
 	struct logs_destination destination;
-	bool seen; /* in the sync that runs */
+	bool seen;    /* in the sync that runs */
 	bool dropped; /* to be taken back */
 	bool told;
 	UT_hash_handle hh;
@@ -101,8 +101,7 @@ static void forget_listeners(struct access_logs_table *table)
 {
 	struct access_logs_listener *listener, *next;
 
-	HASH_ITER(hh, table->listeners, listener, next)
-	{
+	HASH_ITER (hh, table->listeners, listener, next) {
 		HASH_DEL(table->listeners, listener);
 		free(listener);
 	}
@@ -112,8 +111,7 @@ static void forget_groups(struct access_logs_table *table)
 {
 	struct access_logs_group *group, *next;
 
-	HASH_ITER(hh, table->groups, group, next)
-	{
+	HASH_ITER (hh, table->groups, group, next) {
 		HASH_DEL(table->groups, group);
 		free(group);
 	}
@@ -123,8 +121,7 @@ void access_logs_table_clear(struct access_logs_table *table)
 {
 	struct access_logs_place *place, *next;
 
-	HASH_ITER(hh, table->places, place, next)
-	{
+	HASH_ITER (hh, table->places, place, next) {
 		HASH_DEL(table->places, place);
 		free(place);
 	}
@@ -139,8 +136,7 @@ static void drop_place(struct access_logs_table *table, struct access_logs_place
 {
 	struct access_logs_listener *listener, *next;
 
-	HASH_ITER(hh, table->listeners, listener, next)
-	{
+	HASH_ITER (hh, table->listeners, listener, next) {
 		if (listener->load_balancer_id != place->id)
 			continue;
 		HASH_DEL(table->listeners, listener);
@@ -156,10 +152,9 @@ static void look_at_unseen(struct access_logs_table *table, const struct model *
 	struct access_logs_place *place, *next;
 	unsigned int deleted = 0;
 
-	HASH_ITER(hh, table->places, place, next)
+	HASH_ITER (hh, table->places, place, next)
 		deleted += !place->seen && !place->dropped;
-	HASH_ITER(hh, table->places, place, next)
-	{
+	HASH_ITER (hh, table->places, place, next) {
 		if (place->seen || place->dropped)
 			continue;
 		if (deleted > DELETED_MAX || model_logs_has_load_balancer(model, place->id)) {
@@ -180,7 +175,7 @@ void access_logs_table_sync(struct access_logs_table *table, const struct model 
 		forget_listeners(table);
 	if (HASH_COUNT(table->groups) > ACCESS_LOGS_TABLE_MAX)
 		forget_groups(table);
-	HASH_ITER(hh, table->places, place, next)
+	HASH_ITER (hh, table->places, place, next)
 		place->seen = false;
 	model_logs_visit(model, &visitor);
 	look_at_unseen(table, model);
@@ -191,8 +186,8 @@ bool access_logs_table_is_empty(const struct access_logs_table *table)
 	return table->places == NULL;
 }
 
-const struct access_logs_listener *
-access_logs_table_listener(const struct access_logs_table *table, uint64_t id)
+const struct access_logs_listener *access_logs_table_listener(const struct access_logs_table *table,
+							      uint64_t id)
 {
 	struct access_logs_listener *listener;
 
@@ -222,8 +217,7 @@ int access_logs_table_tell(struct access_logs_table *table,
 	struct access_logs_place *place, *next;
 	int r;
 
-	HASH_ITER(hh, table->places, place, next)
-	{
+	HASH_ITER (hh, table->places, place, next) {
 		if (place->told)
 			continue;
 		r = send(context, place->dropped ? LOGS_REMOVE : LOGS_PUT, &place->destination);
@@ -242,6 +236,6 @@ void access_logs_table_forget_told(struct access_logs_table *table)
 {
 	struct access_logs_place *place, *next;
 
-	HASH_ITER(hh, table->places, place, next)
+	HASH_ITER (hh, table->places, place, next)
 		place->told = false;
 }

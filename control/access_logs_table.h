@@ -39,8 +39,8 @@ void access_logs_table_clear(struct access_logs_table *table);
 bool access_logs_table_is_empty(const struct access_logs_table *table);
 
 /** The listener, if its flows are logged; else NULL. */
-const struct access_logs_listener *
-access_logs_table_listener(const struct access_logs_table *table, uint64_t id);
+const struct access_logs_listener *access_logs_table_listener(const struct access_logs_table *table,
+							      uint64_t id);
 
 /** Write the group's name; "" when it is not known. */
 void access_logs_table_group(const struct access_logs_table *table, uint64_t id,

@@ -101,7 +101,8 @@ static int read_interface(struct config_reader *reader, const char *text, unsign
 
 static const struct config_field zone_fields[] = {
 	CONFIG_TEXT("name", struct config_zone, name, 1, config_is_name, NAME_ALLOWED, true),
-	CONFIG_TEXT("subnet_id", struct config_zone, subnet_id, 1, config_is_name, NAME_ALLOWED, false),
+	CONFIG_TEXT("subnet_id", struct config_zone, subnet_id, 1, config_is_name, NAME_ALLOWED,
+		    false),
 	CONFIG_TEXT("interface", struct config_zone, interface, 1, config_is_interface,
 		    CONFIG_INTERFACE_ALLOWED, true),
 	CONFIG_LIST("vip_pool", config_read_prefix, struct config_zone, vip_pool, 1,
@@ -182,7 +183,8 @@ static const struct config_field engine_fields[] = {
 	{.key = NULL},
 };
 static const struct config_field health_fields[] = {
-	CONFIG_TEXT("user", struct config, health_user, 1, config_is_owner, "the name of a user", false),
+	CONFIG_TEXT("user", struct config, health_user, 1, config_is_owner, "the name of a user",
+		    false),
 	PORTS("source_ports", health_port_min),
 	{.key = "fast_intervals",
 	 .read = config_read_truth,

@@ -112,7 +112,8 @@ int gzip_member_peek(const void *bytes, size_t len, struct gzip_member *ret_memb
 	return 0;
 }
 
-static int inflate_text(const uint8_t *data, size_t len, const struct trailer *trailer, uint8_t *text)
+static int inflate_text(const uint8_t *data, size_t len, const struct trailer *trailer,
+			uint8_t *text)
 {
 	struct inflate_state *state = malloc(sizeof(*state));
 	int r;

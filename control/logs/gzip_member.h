@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GZIP_MEMBER_TEXT_MAX (256u * 1024)		 /* bytes before compression */
+#define GZIP_MEMBER_TEXT_MAX (256u * 1024)		    /* bytes before compression */
 #define GZIP_MEMBER_MAX (GZIP_MEMBER_TEXT_MAX + 16u * 1024) /* and after, at worst */
-#define GZIP_MEMBER_HEADER_BYTES 48 /* what gzip_member_peek() wants */
+#define GZIP_MEMBER_HEADER_BYTES 48			    /* what gzip_member_peek() wants */
 
 struct gzip_member {
 	uint32_t bytes;	      /* of the whole member */
@@ -28,7 +28,7 @@ struct gzip_member {
 struct gzip_compressor;
 
 int gzip_compressor_open(struct gzip_compressor **ret_compressor); /* 0 or -ENOMEM */
-void gzip_compressor_close(struct gzip_compressor *compressor);	    /* NULL is fine */
+void gzip_compressor_close(struct gzip_compressor *compressor);	   /* NULL is fine */
 
 /**
  * Make a member.

@@ -97,7 +97,10 @@ static char *put_v6(char *at, const uint8_t bytes[16])
 		}
 	}
 	for (int i = 0; i < 8; i++) {
-		unsigned int digits = groups[i] > 0xfff ? 4 : groups[i] > 0xff ? 3 : groups[i] > 0xf ? 2 : 1;
+		unsigned int digits = groups[i] > 0xfff	 ? 4
+				      : groups[i] > 0xff ? 3
+				      : groups[i] > 0xf	 ? 2
+							 : 1;
 
 		if (i == run) {
 			*at++ = ':';

@@ -15,12 +15,12 @@
 
 #include <stddef.h>
 
-#define LOG_LINE_MAX 1024     /* bytes of the longest line, with its newline */
-#define LOG_LINE_NAME_MAX 64  /* bytes of a load balancer's or zone's name, with its NUL */
+#define LOG_LINE_MAX 1024    /* bytes of the longest line, with its newline */
+#define LOG_LINE_NAME_MAX 64 /* bytes of a load balancer's or zone's name, with its NUL */
 #define LOG_LINE_ZONES 8
 #define LOG_LINE_TIME_BYTES 19 /* 2026-01-31T12:00:00 */
 
-struct log_line { /* a formatter */
+struct log_line {				       /* a formatter */
 	char zones[LOG_LINE_ZONES][LOG_LINE_NAME_MAX]; /* by place in the config; "" is "-" */
 	/* the last times written: they seldom change from line to line */
 	struct log_line_time {

@@ -14,12 +14,12 @@
 
 #include "control/logs/logs_messages.h"
 
-#define LOG_OBJECT_KEY_MAX 1025	   /* bytes of a key with its NUL; S3's limit */
-#define LOG_OBJECT_FOLDER_MAX 768  /* up to the region */
-#define LOG_OBJECT_STEM_MAX 192	   /* of the name, up to the load balancer's id */
-#define LOG_OBJECT_NAME_MAX 232	   /* of the name; a file of the spool has more around it */
-#define LOG_OBJECT_DATE_MAX 9	   /* "20260131" */
-#define LOG_OBJECT_RANDOM_BYTES 8  /* lower-case letters and digits */
+#define LOG_OBJECT_KEY_MAX 1025	  /* bytes of a key with its NUL; S3's limit */
+#define LOG_OBJECT_FOLDER_MAX 768 /* up to the region */
+#define LOG_OBJECT_STEM_MAX 192	  /* of the name, up to the load balancer's id */
+#define LOG_OBJECT_NAME_MAX 232	  /* of the name; a file of the spool has more around it */
+#define LOG_OBJECT_DATE_MAX 9	  /* "20260131" */
+#define LOG_OBJECT_RANDOM_BYTES 8 /* lower-case letters and digits */
 
 /** "PREFIX/AWSLogs/ACCOUNT/elasticloadbalancing/REGION". */
 void log_object_folder(const struct logs_settings *settings, const char *prefix,

@@ -143,7 +143,9 @@ static int receive(struct logs_daemon *daemon)
 
 	len = recv(daemon->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
 	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
+		return errno == EAGAIN || errno == EINTR ? 0
+		       : errno == ECONNRESET		 ? -EPIPE
+							 : -errno;
 	if (len == 0)
 		return -EPIPE;
 	if ((size_t)len > sizeof(message) ||
@@ -229,7 +231,8 @@ static void stop(struct logs_daemon *daemon, int result)
 static void tick(uv_timer_t *timer)
 {
 	struct logs_daemon *daemon = timer->data;
-	uint64_t end = record_queue_end(daemon->queue); /* before what is said about these records */
+	uint64_t end =
+		record_queue_end(daemon->queue); /* before what is said about these records */
 	unsigned int taken = 0;
 	int r = 0;
 

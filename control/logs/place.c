@@ -163,7 +163,8 @@ static int make_dir(struct place *place, int spool_fd)
 		return 0;
 	if (mkdirat(spool_fd, place->dir, 0700) != 0 && errno != EEXIST)
 		return -errno;
-	place->dir_fd = openat(spool_fd, place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	place->dir_fd =
+		openat(spool_fd, place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (place->dir_fd < 0)
 		return -errno;
 	r = write_place(place);
@@ -204,8 +205,7 @@ int place_open_segment(struct place *place, int spool_fd, int64_t now_ms, uint32
 
 void place_note_last(struct place *place, const struct segment_content *content)
 {
-	if (!content->has_last ||
-	    (place->has_last && place->last_record >= content->last_record))
+	if (!content->has_last || (place->has_last && place->last_record >= content->last_record))
 		return;
 	place->has_last = true;
 	place->last_record = content->last_record;
@@ -288,7 +288,8 @@ struct spool_file *place_file(struct place *place, const char *spool_dir, const 
 /* Choose the name, and with it the key. */
 static int finished_name(const struct place *place, int64_t now_ms, char name[NAME_MAX + 1])
 {
-	char random[LOG_OBJECT_RANDOM_BYTES], object[LOG_OBJECT_NAME_MAX], date[LOG_OBJECT_DATE_MAX];
+	char random[LOG_OBJECT_RANDOM_BYTES], object[LOG_OBJECT_NAME_MAX],
+		date[LOG_OBJECT_DATE_MAX];
 	int r = log_object_random(random);
 
 	if (r < 0)

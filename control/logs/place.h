@@ -23,17 +23,17 @@ struct place {
 	char bucket[LOGS_BUCKET_MAX + 1];
 	char folder[LOG_OBJECT_FOLDER_MAX];
 	char stem[LOG_OBJECT_STEM_MAX];
-	int dir_fd;    /* -1: not made yet */
-	bool current;  /* records go there ... */
+	int dir_fd;	/* -1: not made yet */
+	bool current;	/* records go there ... */
 	uint64_t until; /* ... before this number */
-	bool has_last; /* an earlier process stored records of the queue that is in use ... */
+	bool has_last;	/* an earlier process stored records of the queue that is in use ... */
 	uint64_t last_record; /* ... up to this one */
 	struct segment segment;
 	unsigned int files; /* finished ones */
 	UT_hash_handle hh;  /* by dir */
 };
 
-struct spool_file { /* a finished file */
+struct spool_file {	      /* a finished file */
 	struct upload upload; /* first: they are the same to the uploader and the spool */
 	struct place *place;
 	const char *name; /* within upload.path */

@@ -45,8 +45,8 @@ static bool is_power_of_two(uint32_t n)
 
 static int map(struct record_queue *queue, uint32_t records)
 {
-	void *memory = mmap(NULL, bytes_of(records), PROT_READ | PROT_WRITE, MAP_SHARED, queue->fd,
-			    0);
+	void *memory =
+		mmap(NULL, bytes_of(records), PROT_READ | PROT_WRITE, MAP_SHARED, queue->fd, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
@@ -72,8 +72,9 @@ static int map_existing(struct record_queue *queue, off_t size)
 	n = pread(queue->fd, &head, sizeof(head), 0);
 	if (n < 0)
 		return -errno;
-	if (n != sizeof(head) || head.magic != MAGIC || head.record_bytes != sizeof(struct record) ||
-	    !is_power_of_two(head.records) || (off_t)bytes_of(head.records) != size)
+	if (n != sizeof(head) || head.magic != MAGIC ||
+	    head.record_bytes != sizeof(struct record) || !is_power_of_two(head.records) ||
+	    (off_t)bytes_of(head.records) != size)
 		return -EBADMSG;
 	return map(queue, head.records);
 }

@@ -22,11 +22,8 @@
 #define RECORD_QUEUE_ERROR_MAX 256
 #define RECORD_GROUP_MAX 33 /* bytes of a target group's name with its NUL */
 
-enum record_start { /* state of the target when the flow began */
-	RECORD_START_NONE, /* refused: there was no target */
-	RECORD_START_HEALTHY,
-	RECORD_START_FAILOPEN,
-};
+/* State of the target when the flow began; NONE: there was none, the flow was refused. */
+enum record_start { RECORD_START_NONE, RECORD_START_HEALTHY, RECORD_START_FAILOPEN };
 
 /* A flow that ended or was refused. Addresses are in the form of address.h; target, nat and
  * group are zero where there were none. */
@@ -47,12 +44,12 @@ struct record {
 _Static_assert(sizeof(struct record) == 192, "shared memory");
 
 /* Why a record is not in the log, or not any more. The names are for DescribeAccessLogs. */
-#define RECORD_DROPS(X)                                                                        \
-	X(QUEUE_FULL, "queue_full", "sluice-logs is away, or cannot write to the spool")       \
+#define RECORD_DROPS(X)                                                                          \
+	X(QUEUE_FULL, "queue_full", "sluice-logs is away, or cannot write to the spool")         \
 	X(UNKNOWN_LISTENER, "unknown_listener", "the listener was deleted before sluiced began") \
 	X(NO_DESTINATION, "no_destination", "its load balancer went while sluice-logs was away") \
-	X(SPOOL_FULL, "spool_full", "the spool was at its limit; the oldest files went")        \
-	X(DISK_FULL, "disk_full", "the disk of the spool was full; the oldest files went")      \
+	X(SPOOL_FULL, "spool_full", "the spool was at its limit; the oldest files went")         \
+	X(DISK_FULL, "disk_full", "the disk of the spool was full; the oldest files went")       \
 	X(DAMAGED, "damaged", "a file in the spool was damaged behind its last good block")
 
 enum record_drop {
@@ -66,8 +63,8 @@ enum record_drop {
 struct record_counters {
 	_Alignas(64) uint64_t dropped_by_writer[RECORD_DROP_COUNT];
 	_Alignas(64) uint64_t dropped_by_reader[RECORD_DROP_COUNT];
-	uint64_t records;	 /* written to the spool */
-	uint64_t spooled_bytes;	 /* in it now */
+	uint64_t records;	/* written to the spool */
+	uint64_t spooled_bytes; /* in it now */
 	uint64_t spooled_files;
 	uint64_t oldest_unsent_ms; /* since 1970, when the oldest file was begun; 0: none */
 	uint64_t uploads, upload_bytes, upload_failures;

@@ -36,7 +36,8 @@ struct spool {
 	int64_t trouble_ms; /* when it was last told that the disk is in trouble; 0: it is not */
 };
 
-static void warn(struct spool *spool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(struct spool *spool, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void warn(struct spool *spool, const char *format, ...)
 {
@@ -56,7 +57,9 @@ static void trouble(struct spool *spool, int error, const char *what, int64_t no
 	    now_ms >= spool->trouble_ms)
 		return;
 	spool->trouble_ms = now_ms;
-	warn(spool, "access logs: %s in %.300s: %s; records wait, and are dropped when their queue is full",
+	warn(spool,
+	     "access logs: %s in %.300s: %s; records wait, and are dropped when their queue is "
+	     "full",
 	     what, spool->settings.spool_dir, strerror(-error));
 }
 
@@ -154,7 +157,7 @@ static void keep_to_limit(struct spool *spool, int64_t now_ms)
 	while (bytes_on_disk(spool) > spool->settings.spool_bytes_max) {
 		if (drop_oldest(spool, RECORD_DROP_SPOOL_FULL))
 			continue;
-		HASH_ITER(hh, spool->places, place, next)
+		HASH_ITER (hh, spool->places, place, next)
 			finish(spool, place, now_ms);
 		if (TAILQ_EMPTY(&spool->files))
 			break;
@@ -202,8 +205,7 @@ static void write_all(struct spool *spool, int64_t now_ms)
 	struct place *place, *next;
 	int failed = 0, r;
 
-	HASH_ITER(hh, spool->places, place, next)
-	{
+	HASH_ITER (hh, spool->places, place, next) {
 		r = write_place(spool, place, now_ms);
 		failed = r < 0 ? r : failed;
 	}
@@ -218,8 +220,7 @@ static void sync_all(struct spool *spool, int64_t now_ms)
 	struct place *place, *next;
 
 	spool->synced_ms = now_ms;
-	HASH_ITER(hh, spool->places, place, next)
-	{
+	HASH_ITER (hh, spool->places, place, next) {
 		if (!place->segment.unsynced)
 			continue;
 		if (fdatasync(place->segment.fd) != 0)
@@ -242,8 +243,7 @@ static void finish_what_is_over(struct spool *spool, int64_t now_ms)
 {
 	struct place *place, *next;
 
-	HASH_ITER(hh, spool->places, place, next)
-	{
+	HASH_ITER (hh, spool->places, place, next) {
 		if (!is_over(spool, place, now_ms) || write_place(spool, place, now_ms) < 0)
 			continue;
 		finish(spool, place, now_ms);
@@ -299,8 +299,7 @@ static void leave_places(struct spool *spool)
 {
 	struct place *place, *next;
 
-	HASH_ITER(hh, spool->places, place, next)
-	{
+	HASH_ITER (hh, spool->places, place, next) {
 		if (!place->current || place->until > spool->next)
 			continue;
 		place->current = false;
@@ -381,9 +380,10 @@ static void note_content(struct spool *spool, const struct place *place, const c
 	/* what this queue holds still will be written again */
 	if (!content->has_last)
 		spool->counters->dropped_by_reader[RECORD_DROP_DAMAGED] += content->cut_records;
-	warn(spool, "access logs: %s/%s/%s was torn by a crash: cut %" PRIu64 " bytes behind %" PRIu64
-	     " good records", spool->settings.spool_dir, place->dir, name, content->cut_bytes,
-	     content->records);
+	warn(spool,
+	     "access logs: %s/%s/%s was torn by a crash: cut %" PRIu64 " bytes behind %" PRIu64
+	     " good records",
+	     spool->settings.spool_dir, place->dir, name, content->cut_bytes, content->records);
 }
 
 static int adopt_file(struct spool *spool, struct place *place, const char *name)
@@ -423,10 +423,10 @@ static void adopt_entry(struct spool *spool, struct place *place, const char *na
 	int r;
 
 	if (strncmp(name, PLACE_OPEN_PREFIX, strlen(PLACE_OPEN_PREFIX)) == 0) {
-		r = place->segment.fd >= 0 ? -EEXIST
-					   : place_adopt_segment(
-						     place, name, record_queue_id(spool->queue),
-						     spool->settings.interval_s, &content);
+		r = place->segment.fd >= 0
+			    ? -EEXIST
+			    : place_adopt_segment(place, name, record_queue_id(spool->queue),
+						  spool->settings.interval_s, &content);
 		if (r == 0)
 			note_content(spool, place, name, &content);
 	} else if (place_is_finished_name(name)) {
@@ -484,8 +484,8 @@ static int visit_place(struct spool *spool, struct place *none, const char *name
 
 static int lock(struct spool *spool)
 {
-	spool->lock_fd = openat(spool->dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				0600);
+	spool->lock_fd =
+		openat(spool->dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (spool->lock_fd < 0)
 		return -errno;
 	if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0)
@@ -507,8 +507,8 @@ static void announce_files(struct spool *spool)
 	struct place *place, *next;
 
 	TAILQ_FOREACH(file, &spool->files, link)
-		spool->on.finished(spool->on.context, &file->upload);
-	HASH_ITER(hh, spool->places, place, next)
+	spool->on.finished(spool->on.context, &file->upload);
+	HASH_ITER (hh, spool->places, place, next)
 		remove_idle_place(spool, place);
 }
 
@@ -523,8 +523,7 @@ static void free_spool(struct spool *spool)
 		TAILQ_REMOVE(&spool->files, file, link);
 		place_free_file(file);
 	}
-	HASH_ITER(hh, spool->places, place, next)
-	{
+	HASH_ITER (hh, spool->places, place, next) {
 		HASH_DEL(spool->places, place);
 		place_free(place);
 	}

@@ -38,7 +38,7 @@ struct spool_rig {
 	struct upload *uploads[SPOOL_RIG_UPLOADS]; /* finished and not stored or dropped */
 	unsigned int n_uploads, finished, dropped, warnings;
 	char warning[SPOOL_ERROR_MAX]; /* the last one */
-	uint64_t put; /* records */
+	uint64_t put;		       /* records */
 	int64_t now_ms;
 };
 
@@ -170,7 +170,8 @@ static inline struct record spool_rig_record(uint64_t load_balancer_id, uint64_t
 		.client_bytes = number,
 		.start_us = SPOOL_RIG_NOW_MS * 1000,
 		.end_us = SPOOL_RIG_NOW_MS * 1000 + number,
-		.client_port = (uint16_t)(number * 7919), /* lines that do not compress to nothing */
+		.client_port =
+			(uint16_t)(number * 7919), /* lines that do not compress to nothing */
 		.nat_port = (uint16_t)(number * 104729),
 		.protocol = IPPROTO_TCP,
 		.reason = ENGINE_CLOSE_FIN,

@@ -102,9 +102,9 @@ static void an_enabled_load_balancer_is_found_by_its_listeners(void **state)
 	set(rig, rig->lb, "bucket", "one-bucket");
 	set(rig, rig->lb, "prefix", "a/b");
 	set(rig, rig->lb, "enabled", "true");
-	assert_int_equal(access_logs_table_listener(&rig->table, id_of(rig->listener))
-				 ->load_balancer_id,
-			 id_of(rig->lb));
+	assert_int_equal(
+		access_logs_table_listener(&rig->table, id_of(rig->listener))->load_balancer_id,
+		id_of(rig->lb));
 	access_logs_table_group(&rig->table, id_of(rig->tg), name);
 	assert_string_equal(name, "tasks");
 	access_logs_table_group(&rig->table, 1, name);

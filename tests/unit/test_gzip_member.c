@@ -41,7 +41,8 @@ static int teardown(void **state)
 
 static struct gzip_member add(struct fixture *f, size_t bytes, uint64_t last)
 {
-	struct gzip_member member = {.records = 7, .queue_id = 0x1122334455667788, .last_record = last};
+	struct gzip_member member = {
+		.records = 7, .queue_id = 0x1122334455667788, .last_record = last};
 
 	gzip_member_write(f->compressor, f->text, bytes, &member, f->file + f->file_bytes);
 	f->file_bytes += member.bytes;
@@ -87,7 +88,8 @@ static void zlib_reads_what_is_written(void **state)
 			assert_in_range(add(f, sizes[s], 0).bytes, 1, GZIP_MEMBER_MAX);
 			assert_int_equal(gunzip(f), sizes[s]);
 			assert_memory_equal(f->read, f->text, sizes[s]);
-			assert_int_equal(gzip_member_check(f->file, f->file_bytes, f->read), sizes[s]);
+			assert_int_equal(gzip_member_check(f->file, f->file_bytes, f->read),
+					 sizes[s]);
 			assert_memory_equal(f->read, f->text, sizes[s]);
 		}
 	}
@@ -155,7 +157,9 @@ static void other_gzip_files_are_not_ours(void **state)
 {
 	struct fixture *f = *state;
 	struct gzip_member member;
-	z_stream stream = {.next_in = f->text, .avail_in = 1000, .next_out = f->file,
+	z_stream stream = {.next_in = f->text,
+			   .avail_in = 1000,
+			   .next_out = f->file,
 			   .avail_out = sizeof(f->file)};
 
 	assert_int_equal(deflateInit2(&stream, 1, Z_DEFLATED, 15 + 16, 8, 0), Z_OK);

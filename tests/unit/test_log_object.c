@@ -91,8 +91,8 @@ static void the_test_object_is_that_of_nlb(void **state)
 	(void)state;
 	log_object_test(&settings, &destination, 1489861030999, key, body);
 	assert_string_equal(key, "prefix/AWSLogs/123456789012/ELBAccessLogTestFile");
-	assert_string_equal(body,
-			    "Enable AccessLog for ELB: my-loadbalancer at 2017-03-18T18:17:10.999Z");
+	assert_string_equal(
+		body, "Enable AccessLog for ELB: my-loadbalancer at 2017-03-18T18:17:10.999Z");
 }
 
 static void random_parts_are_lower_case_letters_and_digits_and_differ(void **state)

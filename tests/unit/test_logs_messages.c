@@ -14,7 +14,8 @@ static struct logs_message message, decoded;
 static int decode(bool from_logs)
 {
 	memset(&decoded, 0xaa, sizeof(decoded));
-	return logs_messages_decode(&message, logs_messages_size(message.type), from_logs, &decoded);
+	return logs_messages_decode(&message, logs_messages_size(message.type), from_logs,
+				    &decoded);
 }
 
 static void begin(uint32_t type)

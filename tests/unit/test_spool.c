@@ -47,10 +47,10 @@ static void a_file_is_finished_at_the_end_of_its_interval(void **state)
 	assert_int_equal(rig->finished, 1);
 	upload = rig->uploads[0];
 	assert_string_equal(upload->bucket, "bucket-2");
-	assert_non_null(strstr(upload->key,
-			       "logs/AWSLogs/123456789012/elasticloadbalancing/us-east-1/2020/05/01/"
-			       "123456789012_elasticloadbalancing_us-east-1_net.lb-2."
-			       "0000000000000002_20200501T0005Z_"));
+	assert_non_null(strstr(
+		upload->key, "logs/AWSLogs/123456789012/elasticloadbalancing/us-east-1/2020/05/01/"
+			     "123456789012_elasticloadbalancing_us-east-1_net.lb-2."
+			     "0000000000000002_20200501T0005Z_"));
 	assert_true(upload->key[0] == 'l');
 	assert_int_equal(record_queue_counters(rig->queue)->spooled_files, 1);
 	assert_int_equal(record_queue_counters(rig->queue)->spooled_bytes, upload->bytes);
@@ -169,9 +169,9 @@ static void records_of_an_unknown_load_balancer_are_counted_as_dropped(void **st
 	spool_rig_put(rig, 3, 4);
 	spool_rig_take_after(rig, SPOOL_WRITE_MS);
 	assert_int_equal(record_queue_begin(rig->queue), 4);
-	assert_int_equal(record_queue_counters(rig->queue)
-				 ->dropped_by_reader[RECORD_DROP_NO_DESTINATION],
-			 4);
+	assert_int_equal(
+		record_queue_counters(rig->queue)->dropped_by_reader[RECORD_DROP_NO_DESTINATION],
+		4);
 }
 
 static void at_the_limit_the_oldest_files_go_and_are_told_of(void **state)
@@ -212,9 +212,8 @@ static void a_limit_below_one_file_still_holds(void **state)
 	spool_rig_take(rig);
 	spool_rig_take_after(rig, SPOOL_WRITE_MS);
 	assert_int_equal(record_queue_counters(rig->queue)->spooled_bytes, 0);
-	assert_int_equal(record_queue_counters(rig->queue)
-				 ->dropped_by_reader[RECORD_DROP_SPOOL_FULL],
-			 1000);
+	assert_int_equal(
+		record_queue_counters(rig->queue)->dropped_by_reader[RECORD_DROP_SPOOL_FULL], 1000);
 }
 
 /* --- full disks ------------------------------------------------------------------- */

@@ -116,7 +116,7 @@ static void open_file_of(const struct spool_rig *rig, char path[512])
 	assert_int_equal(access(path, F_OK), 0);
 }
 
-/* Cut at any byte, and with zeros or garbage for the rest: what is whole stays, and is all there is. */
+/* Cut at any byte, with zeros or garbage for the rest: what is whole stays, and nothing else. */
 static void a_torn_file_is_cut_behind_its_last_whole_member(void **state)
 {
 	struct spool_rig *rig = *state;
@@ -213,7 +213,8 @@ static void a_process_killed_at_any_moment_loses_no_record_and_writes_none_twice
 		}
 		assert_true(pid > 0);
 		for (long round = 0; round < rounds; round++) {
-			spool_rig_put(rig, 1 + (uint64_t)random() % 2, (unsigned int)random() % 200);
+			spool_rig_put(rig, 1 + (uint64_t)random() % 2,
+				      (unsigned int)random() % 200);
 			usleep((useconds_t)(random() % 500));
 		}
 		assert_int_equal(kill(pid, SIGKILL), 0);
