@@ -86,7 +86,9 @@ def refused(rig, sluice, texts):
 
 
 NR_HUGEPAGES = "/proc/sys/vm/nr_hugepages"
-PAGES = 128  # 16 MiB of packets, 64 MiB for DPDK, the tables of 1,024 flows, of pages of 2 MiB
+# of 2 MiB: for 16 MiB of packets, 64 MiB for DPDK and the tables of 1,024 flows; and so many more
+# that a sluiced of another process of the tests, which takes what is there, leaves enough
+PAGES = 256
 
 
 def add_hugepages(count):
