@@ -209,7 +209,8 @@ static void add_all(struct arguments *arguments, const struct eal *eal,
 		add(arguments, "--no-huge");
 		add(arguments, "--no-shconf");
 		add(arguments, "-m");
-		add(arguments, "%u", memory_mib + EAL_OVERHEAD_MIB);
+		/* the heap needs room to place the pool in: what stays empty is never touched */
+		add(arguments, "%u", 2 * memory_mib + EAL_OVERHEAD_MIB);
 	}
 	add(arguments, "--no-telemetry");
 	add(arguments, "--file-prefix=sluice-%d", (int)getpid());
