@@ -6,10 +6,10 @@ target, which waits for its first health check. Then the same of other balancers
 A reply must mean that packets do what was asked: a SYN at a target whose deregistration was answered
 ends the benchmark. The store is on a disk, not in memory: each reply waited for its fsync.
 """
+import contextlib
 import json
 import os
 import selectors
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
 import crowd  # noqa: E402
 import peer_churn  # noqa: E402
 import rig as rigs  # noqa: E402
+from generator import Generator  # noqa: E402
 from sluice import Sluice  # noqa: E402
 from traffic import Load  # noqa: E402
 from wires import Wires  # noqa: E402
@@ -203,31 +204,14 @@ class Bench:
         yield results.result("register_one_concurrent", "calls_per_second", "1/s", rate)
 
 
-class live_flows:
-    """UDP flows that have a packet every few seconds while it is entered."""
-
-    def __init__(self, rig, vip):
-        mac = rig.exec("lb", "ip", "-o", "link", "show", "dev",
-                       rig.interfaces[0]).stdout.split("link/ether ")[1].split()[0]
-        self.process = rig.spawn(
-            "client", os.path.join(rigs.BUILD, "bench", "bench_generator"), "eth0", mac,
-            "10.77.0.10", vip, str(rigs.ECHO_PORT), str(LIVE_FLOWS),
-            f"{rigs.NETNS_DIR}/{rig.ns('switch')}", "lb", stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self):
-        self.process.stdin.write(f"{LIVE_FLOWS} 1\n")
-        self.process.stdin.flush()
-        got = json.loads(self.process.stdout.readline())
-        if got["arrived"] < got["sent"]:
-            raise RuntimeError(f"live flows: {got}")
-        self.process.stdin.write(f"{LIVE_RATE} {PATIENCE_S}\n" * ROUNDS)
-        self.process.stdin.flush()
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+@contextlib.contextmanager
+def live_flows(rig, vip):
+    """UDP flows that have a packet every few seconds meanwhile."""
+    with Generator(rig, vip, LIVE_FLOWS) as generator:
+        generator.establish(0)
+        for _ in range(ROUNDS):
+            generator.begin(LIVE_RATE, PATIENCE_S)
+        yield
 
 
 def main():

@@ -7,11 +7,9 @@ ask again and again, and live shorter than the deregistration delay. Neither may
 When flows begin at a target is read from the time stamps of SYNs on the wires of the targets.
 """
 import collections
-import ctypes
 import errno
 import multiprocessing
 import os
-import select
 import socket
 import struct
 import sys
@@ -22,7 +20,6 @@ import results
 sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
 
 import rig as rigs  # noqa: E402
-import wires  # noqa: E402
 from sluice import Sluice  # noqa: E402
 from traffic import HttpConnection, Load  # noqa: E402
 from wires import Wires  # noqa: E402
@@ -48,36 +45,22 @@ AIMS = {
     ("rolling_100", "register_to_first_flow_ms_p99"): ("<=", 20),
 }
 
-SO_ATTACH_FILTER, SO_TIMESTAMPNS = 26, 35
+SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("qq")
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 class FirstPackets(Wires):
     """When flows began at the targets: SYNs on the tasks' wires, with the kernel's time stamps."""
-
-    # IPv4, TCP, SYN without ACK (classic BPF; the rig's packets have no options or tags)
-    FILTER = [(0x30, 0, 0, 23), (0x15, 0, 4, wires.PROTO_TCP), (0x30, 0, 0, 47),
-              (0x54, 0, 0, wires.SYN | wires.ACK), (0x15, 0, 1, wires.SYN), (0x06, 0, 0, 64),
-              (0x06, 0, 0, 0)]
 
     def __init__(self, rig, vip, port):
         super().__init__(rig, vip, port)
         self.seen = collections.defaultdict(list)  # address: ns of the clock on the wall
         self.known = set()  # a SYN that is sent again begins nothing
         self.ready = []
-        code = b"".join(struct.pack("HBBI", *step) for step in self.FILTER)
-        program = ctypes.create_string_buffer(code, len(code))
-        fprog = struct.pack("HxxxxxxP", len(self.FILTER), ctypes.addressof(program))
         for wire in self.targets:
-            wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
             wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            while select.select([wire], [], [], 0)[0]:  # from before the filter
-                wire.recv(1)
+            for _ in self._drain():  # what has no time stamp
+                pass
 
     def make_ready(self):
         self.ready += [self._syn(flow) for flow in self.new(READY - len(self.ready))]
@@ -181,6 +164,16 @@ class Rollout:
         self.call("DeregisterTargets", old)
         self.left[old] = (begin, time.time_ns())
 
+    def wait_for_leaving(self, replacement):
+        def others():
+            return {target: state for target, state in self.service.health().items()
+                    if target not in replacement or state != "healthy"}
+
+        try:
+            rigs.wait_until(lambda: not others(), "the old targets have left", 2 * DELAY_S + 10)
+        except AssertionError as late:
+            raise RuntimeError(f"{late}: {others()}") from late
+
     def has_flows_everywhere(self, generation):
         self.first_packets.read()
         return set(generation) <= set(self.first_packets.seen)
@@ -196,8 +189,7 @@ class Rollout:
                 time.sleep(left)
                 self.first_packets.read()
         os.setpriority(os.PRIO_PROCESS, 0, 0)
-        rigs.wait_until(lambda: set(self.service.health()) == set(replacement),
-                        "the old targets have left", 2 * DELAY_S + 10)
+        self.wait_for_leaving(replacement)
         self.first_packets.read()
         for old, (begin, answered) in self.left.items():
             times = self.first_packets.seen[old]
@@ -231,10 +223,10 @@ def run_round(rig, service, first_packets, generation, replacement):
         "requests_failed": load.failed,
         "connections_reset": len(kept.broken),
         "flows_after_answer": rollout.late,
-        "deregister_to_last_flow_ms_p50": percentile(rollout.last_ms, 0.5),
-        "deregister_to_last_flow_ms_p99": percentile(rollout.last_ms, 0.99),
-        "register_to_first_flow_ms_p50": percentile(rollout.first_ms, 0.5),
-        "register_to_first_flow_ms_p99": percentile(rollout.first_ms, 0.99),
+        "deregister_to_last_flow_ms_p50": results.percentile(rollout.last_ms, 50),
+        "deregister_to_last_flow_ms_p99": results.percentile(rollout.last_ms, 99),
+        "register_to_first_flow_ms_p50": results.percentile(rollout.first_ms, 50),
+        "register_to_first_flow_ms_p99": results.percentile(rollout.first_ms, 99),
     }
 
 
