@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from rig import wait_until
 from sluice import SUBNET, VPC, ApiError
 
 pytestmark = pytest.mark.engine("xdp", reason="no packet is involved")
@@ -36,10 +37,14 @@ def test_a_life_by_sluicectl(sluice):
                       "Type=forward,TargetGroupArn=life")["Listeners"]
     ctl("register-targets", "--target-group-arn", "life", "--targets", "Id=10.77.1.11,Port=80",
         "Id=10.77.1.12")
-    health = ctl("describe-target-health", "--target-group-arn",
-                 made["TargetGroupArn"])["TargetHealthDescriptions"]
-    assert [(each["Target"]["Id"], each["Target"]["Port"], each["TargetHealth"]["State"])
-            for each in health] == [("10.77.1.11", 80, "healthy"), ("10.77.1.12", 80, "healthy")]
+
+    def health():
+        answer = ctl("describe-target-health", "--target-group-arn", made["TargetGroupArn"])
+        return [(each["Target"]["Id"], each["Target"]["Port"], each["TargetHealth"]["State"])
+                for each in answer["TargetHealthDescriptions"]]
+
+    wait_until(lambda: health() == [("10.77.1.11", 80, "healthy"), ("10.77.1.12", 80, "healthy")],
+               "both targets are healthy")
     ctl("modify-listener-attributes", "--listener-arn", listener["ListenerArn"], "--attributes",
         "Key=tcp.idle_timeout.seconds,Value=600")
     attributes = ctl("describe-listener-attributes", "--listener-arn", listener["ListenerArn"])

@@ -7,7 +7,7 @@ from rig import wait_until
 
 IPERF_PORT = 5201
 BYTES = "200M"
-UDP_BYTES = "20M"
+UDP_BYTES = "10M"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,5 +40,5 @@ def test_tcp(rig, sluice, family, preserve, direction):
 
 def test_udp(rig, sluice):
     with sluice.service("iperf", rig.tasks[:1], port=IPERF_PORT, protocol="TCP_UDP") as service:
-        end = iperf(rig, service, "-u", "-b", "100M", "-l", "1200", "-n", UDP_BYTES)
+        end = iperf(rig, service, "-u", "-b", "20M", "-l", "1200", "-n", UDP_BYTES)
         assert end["sum"]["lost_percent"] < 1
