@@ -175,9 +175,10 @@ char *s3_xml_complete(const char *const *etags, unsigned int n, size_t *ret_len)
 
 /* --- lifecycle --------------------------------------------------------------- */
 
-static xmlNode *find_rule(const xmlNode *root, const char *id)
+/* The next rule with an ID, from a node on. */
+static xmlNode *find_rule(xmlNode *from, const char *id)
 {
-	for (xmlNode *node = root->children; node != NULL; node = node->next) {
+	for (xmlNode *node = from; node != NULL; node = node->next) {
 		if (is(node, "Rule") && has_text(child(node, "ID"), id))
 			return node;
 	}
@@ -216,12 +217,15 @@ int s3_xml_set_rule(const char *text, size_t len, const char *rule_id, const cha
 		return -EBADMSG;
 	}
 	snprintf(days_text, sizeof(days_text), "%u", days);
-	old = find_rule(root, rule_id);
-	if (days == 0 ? old == NULL : old != NULL && is_our_rule(old, prefix, days_text)) {
+	old = find_rule(root->children, rule_id);
+	if (days == 0 ? old == NULL :
+			old != NULL && is_our_rule(old, prefix, days_text) &&
+				find_rule(old->next, rule_id) == NULL) {
 		xmlFreeDoc(doc);
 		return 0;
 	}
-	if (old != NULL) {
+	/* S3 allows an ID once; others may not */
+	while ((old = find_rule(root->children, rule_id)) != NULL) {
 		xmlUnlinkNode(old);
 		xmlFreeNode(old);
 	}

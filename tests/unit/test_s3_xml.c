@@ -153,6 +153,20 @@ static void a_rule_of_ours_is_replaced_and_taken_out(void **state)
 	assert_null(text);
 }
 
+static void rules_of_ours_become_one(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(set_rule(CONFIGURATION(OURS("p/", "30") THEIRS OURS("p/", "30")), "p/", 30,
+				  &text), 1);
+	assert_string_equal(text, CONFIGURATION(THEIRS OURS("p/", "30")));
+	free(text);
+	assert_int_equal(set_rule(CONFIGURATION(OURS("p/", "30") OURS("q/", "1")), "p/", 0, &text),
+			 1);
+	assert_null(text);
+}
+
 static void what_is_no_lifecycle_configuration_is_left_alone(void **state)
 {
 	char *text = NULL;
@@ -174,6 +188,7 @@ int main(void)
 		cmocka_unit_test(a_rule_is_added_beside_those_of_others),
 		cmocka_unit_test(a_rule_that_is_right_is_left_alone),
 		cmocka_unit_test(a_rule_of_ours_is_replaced_and_taken_out),
+		cmocka_unit_test(rules_of_ours_become_one),
 		cmocka_unit_test(what_is_no_lifecycle_configuration_is_left_alone),
 	};
 
