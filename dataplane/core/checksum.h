@@ -52,10 +52,10 @@ SL_INLINE __u16 sl_csum_apply(__u16 check, __u64 delta)
  */
 SL_INLINE __u16 sl_csum_apply_folded(__u16 check, __u32 delta)
 {
-	__u32 sum = (__u16)~check + delta;
+	__u32 sum = (check ^ 0xffffu) + delta;
 
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)~(sum + (sum >> 16));
+	sum += sum << 16 | sum >> 16; /* the upper half: both halves, and their carry */
+	return (__u16)(~sum >> 16);
 }
 
 /**

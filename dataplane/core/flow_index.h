@@ -36,14 +36,26 @@ SL_INLINE __u64 sl_mix(__u64 hash, __u64 value)
 	return hash ^ hash >> 32;
 }
 
+/* Two words that stand side by side in a packet, in one. */
+SL_INLINE __u64 sl_pair(__be32 first, __be32 second)
+{
+	return first | (__u64)second << 32;
+}
+
+/* Ports and protocol of a key, as they stand at the beginning of a line. */
+SL_INLINE __u64 sl_key_head(const struct sl_flow_key *key)
+{
+	return key->sport | (__u32)key->dport << 16 | (__u64)key->protocol << 32;
+}
+
 /** Hash of a key under a seed; all 64 bits are good. */
 SL_INLINE __u64 sl_key_hash(const __u64 seed[2], bool v6, const struct sl_flow_key *key)
 {
 	__u64 hash = seed[0];
 
 	for (int i = 0; i < SL_WORDS(v6); i++)
-		hash = sl_mix(hash, (__u64)key->saddr[i] << 32 | key->daddr[i]);
-	hash = sl_mix(hash, seed[1] ^ ((__u64)key->protocol << 32 | (__u32)key->sport << 16 | key->dport));
+		hash = sl_mix(hash, sl_pair(key->saddr[i], key->daddr[i]));
+	hash = sl_mix(hash, seed[1] ^ sl_key_head(key));
 	hash *= 0xd6e8feb86659fd93ull;
 	return hash ^ hash >> 29;
 }
@@ -90,12 +102,12 @@ SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, __u64 head, bool
 			       const struct sl_flow_key *key)
 {
 	const int words = SL_WORDS(v6);
-	__u64 wanted = key->sport | (__u32)key->dport << 16 | (__u64)key->protocol << 32;
 
-	if ((head ^ wanted) << 24 != 0) /* without version and packet count */
+	if ((head ^ sl_key_head(key)) << 24 != 0) /* without version and packet count */
 		return false;
 	for (int i = 0; i < words; i++)
-		if (line->address[i] != key->saddr[i] || line->address[words + i] != key->daddr[i])
+		if (sl_pair(line->address[i], line->address[words + i]) !=
+		    sl_pair(key->saddr[i], key->daddr[i]))
 			return false;
 	return true;
 }
@@ -117,21 +129,27 @@ struct sl_found {
 	__u16 version;
 };
 
+/** Whether a line, whose number is @number, holds a key. */
+SL_INLINE bool sl_line_is(struct sl_flow_line *line, __u32 number, bool v6,
+			  const struct sl_flow_key *key, struct sl_found *found)
+{
+	__u64 head = sl_line_head(line);
+
+	found->line = line;
+	found->number = number;
+	found->version = SL_HEAD_VERSION(head);
+	SL_ORDER();
+	return !(found->version & 1) && sl_line_matches(line, head, v6, key);
+}
+
 /** Whether line @number, unless it is line @except, holds a key. */
 SL_INLINE bool sl_line_holds(sl_tables_t t, bool v6, __u32 number, const struct sl_flow_key *key,
 			     __u32 except, struct sl_found *found)
 {
 	struct sl_flow_line *line = sl_line(t, v6, number);
-	__u64 head;
 
-	if (line == NULL || number == 0 || number == except)
-		return false;
-	found->line = line;
-	found->number = number;
-	head = sl_line_head(line);
-	found->version = SL_HEAD_VERSION(head);
-	SL_ORDER();
-	return !(found->version & 1) && sl_line_matches(line, head, v6, key);
+	return line != NULL && number != 0 && number != except &&
+	       sl_line_is(line, number, v6, key, found);
 }
 
 /** Whether a slot names a line, other than @except, that holds a key. */

@@ -34,6 +34,7 @@ enum sl_need {
 	SL_NEED_FRAGMENT, /* it is a later fragment */
 	SL_NEED_TIME_EXCEEDED,
 	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
+	SL_NEED_WHOLE,	 /* sl_forward_plain() has no place for it; nothing was done yet */
 };
 
 /** A packet without a flow: whose is it? Returns SL_PASS, SL_NEED_RST or SL_NEED_CREATE. */
@@ -192,9 +193,10 @@ SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, const struct sl_found *foun
 
 	if (p->tcp_flags & SL_TCP_ACK)
 		line->last_ack = p->ack;
-	if (SL_UNLIKELY(((p->tcp_flags & SL_TCP_STATE_FLAGS) | unsettled) != 0))
-		sl_track(t, v6, found->number, found->version, p->tcp_flags);
-	if (SL_UNLIKELY(p->tcp_flags & SL_TCP_RST)) {
+	if (SL_LIKELY(((p->tcp_flags & SL_TCP_STATE_FLAGS) | unsettled) == 0))
+		return;
+	sl_track(t, v6, found->number, found->version, p->tcp_flags);
+	if (p->tcp_flags & SL_TCP_RST) {
 		listener = sl_count_listener(t, line->listener);
 		if (listener != NULL && !(found->number & 1))
 			listener->client_resets++;
@@ -203,45 +205,78 @@ SL_INLINE void sl_follow_tcp(sl_tables_t t, bool v6, const struct sl_found *foun
 	}
 }
 
-/** Rewrite a packet as its line says, and send it. */
-SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
-			    const struct sl_packet *p, const struct sl_found *found,
-			    const struct sl_rewrite *r)
+/** Whether a packet leaves as it came, but for its addresses: whole, untagged, and it fits. */
+SL_INLINE bool sl_leaves_plain(__u32 l3, const struct sl_packet *p, const struct sl_port *way)
 {
-	const struct sl_port *way = sl_hop_port(t, r->hop);
-	bool routed, too_big;
+	return way != NULL && way->up && way->vlan[0] == 0 && p->ip_length <= way->mtu &&
+	       l3 == sizeof(struct sl_eth) && p->ttl > 1 &&
+	       !(p->fragment & SL_IPV4_MORE_FRAGMENTS);
+}
+
+/** A packet that does not leave plain. Returns 0 when it goes on, to its next hop if *ret_routed,
+ *  else to the kernel; or an enum sl_need. */
+SL_INLINE int sl_look_closer(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
+			     const struct sl_packet *p, const struct sl_found *found,
+			     const struct sl_rewrite *r, const struct sl_port *way,
+			     bool *ret_routed)
+{
 	__u32 mtu = 0;
 
-	if (SL_UNLIKELY(p->ttl <= 1))
+	if (p->ttl <= 1)
 		return SL_NEED_TIME_EXCEEDED;
-	routed = r->hop != SL_NEXT_HOP_NONE;
-	too_big = routed && sl_too_big(way, p->ip_length, &mtu);
-	if (SL_UNLIKELY(too_big && (p->fragment & SL_IPV4_DONT_FRAGMENT)))
-		return (int)(SL_NEED_TOO_BIG | mtu << 8);
+	*ret_routed = r->hop != SL_NEXT_HOP_NONE;
+	if (*ret_routed && sl_too_big(way, p->ip_length, &mtu)) {
+		if (p->fragment & SL_IPV4_DONT_FRAGMENT)
+			return (int)(SL_NEED_TOO_BIG | mtu << 8);
+		*ret_routed = false;
+	}
+	if ((p->fragment & SL_IPV4_MORE_FRAGMENTS) && v6)
+		sl_fragment_note6(t, frame, l3, found->number, found->version);
+	else if (p->fragment & SL_IPV4_MORE_FRAGMENTS)
+		sl_fragment_note4(t, frame, l3, found->number, found->version);
+	return 0;
+}
+
+/** Rewrite a packet as its line says, and send it. @only_plain: if it leaves plain. */
+SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+			    const struct sl_packet *p, const struct sl_found *found,
+			    const struct sl_rewrite *r, bool only_plain)
+{
+	const struct sl_port *way = sl_hop_port(t, r->hop);
+	const bool plain = sl_leaves_plain(l3, p, way);
+	bool routed = true;
+	int need;
+
+	if (SL_UNLIKELY(!plain)) {
+		if (only_plain)
+			return SL_NEED_WHOLE;
+		need = sl_look_closer(t, frame, v6, l3, p, found, r, way, &routed);
+		if (need != 0)
+			return need;
+	}
 	sl_refresh_way_back(t, frame, v6, found, port);
 	if (p->key.protocol == SL_TCP)
 		sl_follow_tcp(t, v6, found, p);
-	if (SL_UNLIKELY(p->fragment & SL_IPV4_MORE_FRAGMENTS) && v6)
-		sl_fragment_note6(t, frame, l3, found->number, found->version);
-	else if (SL_UNLIKELY(p->fragment & SL_IPV4_MORE_FRAGMENTS))
-		sl_fragment_note4(t, frame, l3, found->number, found->version);
-	sl_count_packet(t, found->line, r, p->ip_length);
+	sl_count_packet(t, found->line, r, (__u8)p->key.protocol, p->ip_length);
 	/* the kernel finds the next hop, or fragments; and counts the hop itself */
-	routed = routed && !too_big;
 	if (v6)
 		sl_rewrite_l3_6(p->l3, r, routed);
 	else
 		sl_rewrite_l3_4(p->l3, r, routed);
 	sl_rewrite_l4(p->l4, sl_frame_end(frame), p->key.protocol, r);
-	return SL_LIKELY(routed) ? sl_send(t, frame, l3, r->hop, way) : SL_PASS;
+	if (SL_LIKELY(plain))
+		return sl_leave(t, frame, r->hop, way);
+	return routed ? sl_send(t, frame, l3, r->hop, way) : SL_PASS;
 }
 
 /**
  * Forward a packet on the line that holds its key. @made: the flow was made for
- * it, and needs no check. Returns a verdict or an enum sl_need.
+ * it, and needs no check. Returns a verdict or an enum sl_need; the latter before
+ * it changed anything.
  */
 SL_INLINE int sl_forward_found(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
-			       const struct sl_packet *p, const struct sl_found *found, bool made)
+			       const struct sl_packet *p, const struct sl_found *found, bool made,
+			       bool only_plain)
 {
 	struct sl_rewrite r;
 
@@ -250,7 +285,7 @@ SL_INLINE int sl_forward_found(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 
 	if (SL_UNLIKELY((p->tcp_flags & SL_TCP_SYN) || r.ends) && !made &&
 	    (sl_tcp_begins(p->tcp_flags) || r.ends))
 		return SL_NEED_CHECK;
-	return sl_forward_on(t, frame, v6, l3, port, p, found, &r);
+	return sl_forward_on(t, frame, v6, l3, port, p, found, &r, only_plain);
 }
 
 SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
@@ -280,7 +315,7 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 	} else if (!sl_line_holds(t, v6, number, &p.key, 0, &found)) {
 		return sl_drop(t, SL_DROP_RACE);
 	}
-	return sl_forward_found(t, frame, v6, l3, port, &p, &found, number != 0);
+	return sl_forward_found(t, frame, v6, l3, port, &p, &found, number != 0, false);
 }
 
 /**

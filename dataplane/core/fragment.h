@@ -132,7 +132,7 @@ SL_INLINE int sl_fragment_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u3
 			return sl_drop(t, SL_DROP_TOO_BIG);
 		known = false; /* the kernel fragments it further */
 	}
-	sl_count_packet(t, found.line, &r, p.ip_length);
+	sl_count_packet(t, found.line, &r, (__u8)p.key.protocol, p.ip_length);
 	if (v6)
 		sl_rewrite_l3_6(p.l3, &r, known);
 	else

@@ -36,7 +36,7 @@ struct sl_packet {
 	__u16 fragment; /* flags and offset as in an IPv4 header, host order; IPv6: the flags */
 };
 
-/** Ports and TCP fields. @room: bytes of the IP packet from l4 on. */
+/** Ports and TCP fields. @room: bytes of the IP packet from l4 on, which are all in the frame. */
 SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, struct sl_packet *p)
 {
 	const struct sl_tcp *tcp = l4;
@@ -45,7 +45,7 @@ SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, stru
 
 	p->l4 = l4;
 	if (p->key.protocol == SL_TCP) {
-		if ((const void *)(tcp + 1) > end || room < sizeof(*tcp))
+		if (room < sizeof(*tcp) || !SL_STILL((const void *)(tcp + 1) <= end))
 			return SL_PARSED_TRUNCATED;
 		header = tcp->data_offset >> 2 & 0x3c; /* bytes */
 		if (header < sizeof(*tcp) || header > room)
@@ -54,7 +54,7 @@ SL_INLINE enum sl_parsed sl_parse_l4(void *l4, const void *end, __u32 room, stru
 		p->seq = SL_GET32(tcp->seq);
 		p->ack = SL_GET32(tcp->ack);
 	} else {
-		if ((const void *)(udp + 1) > end || room < sizeof(*udp))
+		if (room < sizeof(*udp) || !SL_STILL((const void *)(udp + 1) <= end))
 			return SL_PARSED_TRUNCATED;
 		if (SL_FROM_BE16(udp->length) < sizeof(*udp) ||
 		    (SL_FROM_BE16(udp->length) > room && !(p->fragment & SL_IPV4_MORE_FRAGMENTS)))

@@ -99,21 +99,23 @@ SL_INLINE bool sl_too_big(const struct sl_port *port, __u32 ip_length, __u32 *re
 
 /** Count a packet that a line sends on, and keep its flow from idling. */
 SL_INLINE void sl_count_packet(sl_tables_t t, struct sl_flow_line *line,
-			       const struct sl_rewrite *r, __u32 ip_length)
+			       const struct sl_rewrite *r, __u8 protocol, __u32 ip_length)
 {
-	struct sl_listener_counters *listener = sl_count_listener(t, r->listener);
-	struct sl_target_counters *target = sl_count_target(t, r->target);
-	enum sl_l4 l4 = line->protocol == SL_UDP ? SL_L4_UDP : SL_L4_TCP;
+	enum sl_l4 l4 = protocol == SL_UDP ? SL_L4_UDP : SL_L4_TCP;
+	struct sl_listener_counters *listener;
+	struct sl_target_counters *target;
 
 	line->last_seen = sl_now_ticks(t);
 	line->bytes += ip_length;
 	if (SL_UNLIKELY(++line->packets == 0))
 		line->packets_high++;
-	if (listener != NULL) {
+	listener = sl_count_listener(t, r->listener);
+	if (SL_LIKELY(listener != NULL)) {
 		listener->packets[l4]++;
 		listener->bytes[l4] += ip_length;
 	}
-	if (target != NULL) {
+	target = sl_count_target(t, r->target);
+	if (SL_LIKELY(target != NULL)) {
 		target->packets++;
 		target->bytes += ip_length;
 	}
@@ -207,27 +209,30 @@ SL_INLINE const struct sl_port *sl_hop_port(sl_tables_t t, __u64 hop)
 	return sl_port(t, SL_NEXT_HOP_PORT(hop));
 }
 
-/** Send a finished IP packet to a next hop. @port: sl_hop_port() of it. */
-SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop,
-		      const struct sl_port *port)
+/** Address a finished frame to a next hop. @port: sl_hop_port() of it. */
+SL_INLINE int sl_leave(sl_tables_t t, sl_frame_t *frame, __u64 hop, const struct sl_port *port)
 {
-	__u32 number = SL_NEXT_HOP_PORT(hop);
-	struct sl_eth *eth;
+	struct sl_eth *eth = sl_frame_data(frame);
 
-	if (port == NULL || port->ifindex == 0 || !port->up)
-		return sl_drop(t, SL_DROP_PORT_DOWN);
-	if (SL_UNLIKELY(l3 != sizeof(*eth) || port->vlan[0] != 0)) {
-		if (sl_retag(t, frame, l3, number) != 0)
-			return sl_drop(t, SL_DROP_ADJUST);
-	}
-	eth = sl_frame_data(frame);
 	if (!SL_STILL((void *)(eth + 1) <= sl_frame_end(frame)))
 		return sl_drop(t, SL_DROP_ADJUST);
 	*(__u16 *)&eth->destination[0] = (__u16)hop;
 	*(__u16 *)&eth->destination[2] = (__u16)(hop >> 16);
 	*(__u16 *)&eth->destination[4] = (__u16)(hop >> 32);
 	__builtin_memcpy(eth->source, port->mac, SL_MAC_BYTES);
-	return SL_SEND_TO(number);
+	return SL_SEND_TO(SL_NEXT_HOP_PORT(hop));
+}
+
+/** Send a finished IP packet to a next hop. @port: sl_hop_port() of it. */
+SL_INLINE int sl_send(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u64 hop,
+		      const struct sl_port *port)
+{
+	if (port == NULL || port->ifindex == 0 || !port->up)
+		return sl_drop(t, SL_DROP_PORT_DOWN);
+	if (SL_UNLIKELY(l3 != sizeof(struct sl_eth) || port->vlan[0] != 0) &&
+	    sl_retag(t, frame, l3, SL_NEXT_HOP_PORT(hop)) != 0)
+		return sl_drop(t, SL_DROP_ADJUST);
+	return sl_leave(t, frame, hop, port);
 }
 
 #endif

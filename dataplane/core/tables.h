@@ -16,7 +16,7 @@
 
 #include "packet.h"
 
-#define SL_LAYOUT_VERSION 3u
+#define SL_LAYOUT_VERSION 4u
 
 #define SL_BUCKET_SLOTS 15
 #define SL_MAX_GROUPS 4096    /* target groups */

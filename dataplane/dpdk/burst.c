@@ -15,22 +15,29 @@
 #include <rte_prefetch.h>
 
 #define HEADERS_AHEAD 4u /* frames whose headers are fetched before they are parsed */
+#define PLAIN_L3 sizeof(struct sl_eth)
+#define PLAIN_BYTES (int)(PLAIN_L3 + sizeof(struct sl_ipv4)) /* all that is_plain() looks at */
 
-enum pending_kind {
-	PENDING_KERNEL, /* not for the path */
-	PENDING_ODD,	/* the path parses it again: no packet of a flow */
-	PENDING_FLOW,
+/* How a frame goes on; odd for IPv6. */
+enum pending_way {
+	PENDING_KERNEL,	    /* not for the path */
+	PENDING_WHOLE4 = 2, /* the path begins anew with it */
+	PENDING_WHOLE6,
+	PENDING_TCP4, /* plain, see is_plain() */
+	PENDING_TCP6,
+	PENDING_UDP4,
+	PENDING_UDP6,
 };
 
 /* What is known of a frame before its turn comes. */
 struct pending {
-	uint8_t kind; /* enum pending_kind */
-	bool v6;
-	uint32_t l3, port;
-	uint32_t line; /* that may hold its key; 0: none. From here on of PENDING_FLOW alone */
-	const uint32_t *home;
+	uint8_t way; /* enum pending_way */
+	uint8_t l3;  /* unless it is plain */
+	uint32_t port; /* the same */
+	uint32_t number; /* of the line that may hold its key */
+	struct sl_flow_line *line; /* NULL: none is known */
+	const uint32_t *home; /* NULL: nothing to look up */
 	uint64_t hash;
-	struct sl_packet packet;
 };
 
 /* A burst on its way. */
@@ -43,7 +50,7 @@ struct burst {
 	struct pending pending[BURST_MAX];
 };
 
-static inline void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
+SL_INLINE void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
 {
 	ret_frame->data = rte_pktmbuf_mtod(mbuf, unsigned char *);
 	ret_frame->end = ret_frame->data + mbuf->data_len;
@@ -51,55 +58,96 @@ static inline void frame_of(struct rte_mbuf *mbuf, sl_frame_t *ret_frame)
 	ret_frame->room_end = ret_frame->room + mbuf->buf_len;
 }
 
-static inline void frame_keep(struct rte_mbuf *mbuf, const sl_frame_t *frame)
-{
-	mbuf->data_off = (uint16_t)(frame->data - frame->room);
-	mbuf->data_len = (uint16_t)(frame->end - frame->data);
-	mbuf->pkt_len = mbuf->data_len;
-}
-
 /* --- parse, hash ----------------------------------------------------------- */
 
-SL_INLINE void pending_parse(struct sl_tables *t, sl_frame_t *frame, struct pending *p, bool v6)
+SL_INLINE enum sl_parsed parse(sl_frame_t *frame, bool v6, uint32_t l3, struct sl_packet *packet)
 {
-	const struct sl_config *config = t->config;
-	enum sl_parsed parsed = v6 ? sl_parse6(frame, p->l3, &p->packet) :
-				     sl_parse4(frame, p->l3, &p->packet);
-
-	p->v6 = v6;
-	p->line = 0;
-	p->kind = PENDING_ODD;
-	if (SL_UNLIKELY(parsed != SL_PARSED_FLOW))
-		return;
-	p->hash = sl_key_hash(config->seed, v6, &p->packet.key);
-	p->home = sl_home_slot(t, v6, sl_first_bucket(&config->family[v6], p->hash));
-	if (SL_UNLIKELY(p->home == NULL))
-		return;
-	rte_prefetch0(p->home);
-	p->kind = PENDING_FLOW;
+	return v6 ? sl_parse6(frame, l3, packet) : sl_parse4(frame, l3, packet);
 }
 
-static inline void pending_begin(struct sl_tables *t, const struct burst *burst,
-				 struct rte_mbuf *mbuf, struct pending *p)
+/* Whether the headers of an untagged frame, if whole, have nothing that most have not. */
+SL_INLINE bool is_plain(const sl_frame_t *frame, bool v6, uint8_t protocol)
 {
-	const struct sl_port *port = burst->untagged;
+	const struct sl_ipv4 *ip4 = (const void *)(frame->data + PLAIN_L3);
+	const struct sl_ipv6 *ip6 = (const void *)(frame->data + PLAIN_L3);
+
+	if (v6)
+		return ip6->next_header == protocol && ip6->hop_limit > 1;
+	return ip4->version_ihl == 0x45 && ip4->protocol == protocol && ip4->ttl > 1 &&
+	       (ip4->fragment & SL_BE16(SL_IPV4_MORE_FRAGMENTS | SL_IPV4_OFFSET_MASK)) == 0;
+}
+
+SL_INLINE void pending_begin_whole(struct pending *p, bool v6, uint32_t l3, uint32_t port)
+{
+	p->way = v6 ? PENDING_WHOLE6 : PENDING_WHOLE4;
+	p->l3 = (uint8_t)l3;
+	p->port = port;
+	p->home = NULL;
+}
+
+SL_INLINE void pending_parse(struct sl_tables *t, sl_frame_t *frame, struct pending *p, bool v6,
+			     uint32_t l3, uint32_t port, enum pending_way way)
+{
+	const struct sl_config *config = t->config;
+	struct sl_packet packet;
+
+	p->way = (uint8_t)way;
+	if (SL_UNLIKELY(parse(frame, v6, l3, &packet) != SL_PARSED_FLOW)) {
+		pending_begin_whole(p, v6, l3, port);
+		return;
+	}
+	p->hash = sl_key_hash(config->seed, v6, &packet.key);
+	p->home = sl_home_slot(t, v6, sl_first_bucket(&config->family[v6], p->hash));
+	rte_prefetch0(p->home);
+}
+
+/* What is not plain. */
+static __rte_noinline void pending_begin_odd(struct sl_tables *t, const struct burst *burst,
+					     struct rte_mbuf *mbuf, struct pending *p)
+{
+	const struct sl_port *port;
 	struct sl_tags tags;
 	sl_frame_t frame;
+	bool v6;
 
 	frame_of(mbuf, &frame);
-	p->kind = PENDING_KERNEL;
+	p->way = PENDING_KERNEL;
+	p->home = NULL;
 	if (!sl_untag(&frame, &tags))
 		return;
-	p->port = burst->untagged_number;
-	if (SL_UNLIKELY(tags.l3 != sizeof(struct sl_eth)))
-		port = sl_port_find(t, burst->ifindex, tags.vlan[0], tags.vlan[1], &p->port);
-	if (SL_UNLIKELY(!sl_is_ours(&frame, port, tags.type)))
+	port = sl_port_find(t, burst->ifindex, tags.vlan[0], tags.vlan[1], &p->port);
+	if (!sl_is_ours(&frame, port, tags.type))
 		return;
-	p->l3 = tags.l3;
-	if (tags.type == SL_BE16(SL_ETHERTYPE_IPV4))
-		pending_parse(t, &frame, p, false);
+	v6 = tags.type != SL_BE16(SL_ETHERTYPE_IPV4);
+	pending_begin_whole(p, v6, tags.l3, p->port);
+	if (v6)
+		pending_parse(t, &frame, p, true, tags.l3, p->port, PENDING_WHOLE6);
 	else
-		pending_parse(t, &frame, p, true);
+		pending_parse(t, &frame, p, false, tags.l3, p->port, PENDING_WHOLE4);
+}
+
+SL_INLINE void pending_begin(struct sl_tables *t, const struct burst *burst, struct rte_mbuf *mbuf,
+			     struct pending *p)
+{
+	uint32_t port = burst->untagged_number;
+	sl_frame_t frame;
+	__be16 type;
+
+	frame_of(mbuf, &frame);
+	type = ((const struct sl_eth *)frame.data)->type;
+	if (SL_UNLIKELY(frame.end - frame.data < PLAIN_BYTES ||
+			!sl_is_ours(&frame, burst->untagged, type)))
+		pending_begin_odd(t, burst, mbuf, p);
+	else if (SL_LIKELY(type == SL_BE16(SL_ETHERTYPE_IPV4)) && is_plain(&frame, false, SL_TCP))
+		pending_parse(t, &frame, p, false, PLAIN_L3, port, PENDING_TCP4);
+	else if (type == SL_BE16(SL_ETHERTYPE_IPV4) && is_plain(&frame, false, SL_UDP))
+		pending_parse(t, &frame, p, false, PLAIN_L3, port, PENDING_UDP4);
+	else if (type == SL_BE16(SL_ETHERTYPE_IPV6) && is_plain(&frame, true, SL_TCP))
+		pending_parse(t, &frame, p, true, PLAIN_L3, port, PENDING_TCP6);
+	else if (type == SL_BE16(SL_ETHERTYPE_IPV6) && is_plain(&frame, true, SL_UDP))
+		pending_parse(t, &frame, p, true, PLAIN_L3, port, PENDING_UDP6);
+	else
+		pending_begin_odd(t, burst, mbuf, p);
 }
 
 /* --- home slots, buckets, flow lines ----------------------------------------- */
@@ -108,34 +156,38 @@ static inline void pending_begin(struct sl_tables *t, const struct burst *burst,
 SL_INLINE bool line_fetch(struct sl_tables *t, struct pending *p, bool v6, uint32_t slot)
 {
 	const struct sl_family_config *c = &t->config->family[v6];
-	const char *line;
 
 	if ((slot ^ sl_slot_tag(c, p->hash)) >> c->line_bits != 0)
 		return false;
-	p->line = sl_slot_line(c, slot);
-	line = (const char *)sl_line(t, v6, p->line);
-	if (line != NULL)
-		rte_prefetch0(line);
-	if (line != NULL && v6)
-		rte_prefetch0(line + SL_LINE_BYTES_V6 / 2);
+	p->number = sl_slot_line(c, slot);
+	p->line = sl_line(t, v6, p->number);
+	rte_prefetch0(p->line);
+	if (v6)
+		rte_prefetch0((const char *)p->line + SL_LINE_BYTES_V6 / 2);
 	return true;
 }
 
-static inline struct sl_bucket *pending_bucket(struct sl_tables *t, const struct pending *p)
+SL_INLINE bool is_v6(const struct pending *p)
 {
-	return sl_bucket(t, p->v6, sl_first_bucket(&t->config->family[p->v6], p->hash));
+	return p->way & 1;
 }
 
-static inline void look_at_home(struct sl_tables *t, struct burst *burst, unsigned int i)
+SL_INLINE struct sl_bucket *pending_bucket(struct sl_tables *t, const struct pending *p)
+{
+	return sl_bucket(t, is_v6(p), sl_first_bucket(&t->config->family[is_v6(p)], p->hash));
+}
+
+SL_INLINE void look_at_home(struct sl_tables *t, struct burst *burst, unsigned int i)
 {
 	struct pending *p = &burst->pending[i];
 	uint32_t slot;
 
-	if (SL_UNLIKELY(p->kind != PENDING_FLOW))
+	if (SL_UNLIKELY(p->home == NULL))
 		return;
 	slot = SL_READ(*p->home);
-	if (p->v6 ? line_fetch(t, p, true, slot) : line_fetch(t, p, false, slot))
+	if (SL_LIKELY(!is_v6(p)) ? line_fetch(t, p, false, slot) : line_fetch(t, p, true, slot))
 		return;
+	p->line = NULL;
 	rte_prefetch0(pending_bucket(t, p));
 	burst->away[burst->n_away++] = (uint8_t)i;
 }
@@ -153,31 +205,59 @@ SL_INLINE void look_into_bucket(struct sl_tables *t, struct pending *p, bool v6)
 
 /* --- forward ---------------------------------------------------------------- */
 
-SL_INLINE int pending_forward(struct sl_tables *t, sl_frame_t *frame, const struct pending *p,
-			      bool v6)
-{
-	struct sl_found found;
-	int verdict;
-
-	/* no line was found, or it is another's by now: the whole way */
-	if (SL_UNLIKELY(!sl_line_holds(t, v6, p->line, &p->packet.key, 0, &found)))
-		return sl_forward(t, frame, v6, p->l3, p->port);
-	verdict = sl_forward_found(t, frame, v6, p->l3, p->port, &p->packet, &found, false);
-	return sl_settle(t, frame, v6, p->l3, p->port, verdict);
-}
-
-static inline int pending_end(struct sl_tables *t, struct rte_mbuf *mbuf, const struct pending *p)
+static __rte_noinline int forward_whole(struct sl_tables *t, struct rte_mbuf *mbuf, bool v6,
+					uint32_t l3, uint32_t port)
 {
 	sl_frame_t frame;
 	int verdict;
 
-	if (SL_UNLIKELY(p->kind == PENDING_KERNEL))
-		return SL_PASS;
 	frame_of(mbuf, &frame);
-	verdict = p->v6 ? pending_forward(t, &frame, p, true) :
-			  pending_forward(t, &frame, p, false);
-	frame_keep(mbuf, &frame);
+	verdict = v6 ? sl_forward(t, &frame, true, l3, port) :
+		       sl_forward(t, &frame, false, l3, port);
+	mbuf->data_off = (uint16_t)(frame.data - frame.room);
+	mbuf->data_len = (uint16_t)(frame.end - frame.data);
+	mbuf->pkt_len = mbuf->data_len;
 	return verdict;
+}
+
+SL_INLINE int forward_plain(struct sl_tables *t, uint32_t port, struct rte_mbuf *mbuf,
+			    const struct pending *p, bool v6, uint8_t protocol)
+{
+	int verdict = SL_NEED_WHOLE;
+	struct sl_packet packet;
+	struct sl_found found;
+	sl_frame_t frame;
+
+	frame_of(mbuf, &frame);
+	/* nobody else has the frame: what was looked at before it was hashed is not looked at again */
+	if (!is_plain(&frame, v6, protocol) ||
+	    parse(&frame, v6, PLAIN_L3, &packet) != SL_PARSED_FLOW)
+		__builtin_unreachable();
+	packet.fragment &= SL_IPV4_DONT_FRAGMENT; /* what is_plain() said, for the compiler */
+	if (SL_LIKELY(p->line != NULL &&
+		      sl_line_is(p->line, p->number, v6, &packet.key, &found)))
+		verdict = sl_forward_found(t, &frame, v6, PLAIN_L3, port, &packet, &found, false,
+					   true);
+	return SL_LIKELY(SL_VERDICT(verdict) <= SL_SEND) ?
+		       verdict : forward_whole(t, mbuf, v6, PLAIN_L3, port);
+}
+
+SL_INLINE int pending_end(struct sl_tables *t, const struct burst *burst, struct rte_mbuf *mbuf,
+			  const struct pending *p)
+{
+	uint32_t port = burst->untagged_number;
+
+	if (SL_LIKELY(p->way == PENDING_TCP4))
+		return forward_plain(t, port, mbuf, p, false, SL_TCP);
+	if (p->way == PENDING_UDP4)
+		return forward_plain(t, port, mbuf, p, false, SL_UDP);
+	if (p->way == PENDING_TCP6)
+		return forward_plain(t, port, mbuf, p, true, SL_TCP);
+	if (p->way == PENDING_UDP6)
+		return forward_plain(t, port, mbuf, p, true, SL_UDP);
+	if (p->way == PENDING_KERNEL)
+		return SL_PASS;
+	return forward_whole(t, mbuf, is_v6(p), p->l3, p->port);
 }
 
 void burst_handle(struct sl_tables *tables, uint32_t ifindex, struct rte_mbuf **mbufs,
@@ -200,11 +280,11 @@ void burst_handle(struct sl_tables *tables, uint32_t ifindex, struct rte_mbuf **
 	for (unsigned int i = 0; i < burst.n_away; i++) {
 		struct pending *p = &burst.pending[burst.away[i]];
 
-		if (p->v6)
+		if (is_v6(p))
 			look_into_bucket(tables, p, true);
 		else
 			look_into_bucket(tables, p, false);
 	}
 	for (unsigned int i = 0; i < n; i++)
-		verdicts[i] = pending_end(tables, mbufs[i], &burst.pending[i]);
+		verdicts[i] = pending_end(tables, &burst, mbufs[i], &burst.pending[i]);
 }
