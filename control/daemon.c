@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 
 #define OTHER_FILES 128	  /* that we hold open beside the control clients */
+#define CONTROL_NICE (-10)
 #define TICK_MAX_MS 10000 /* time of day may jump; the model's deadlines are in it */
 #define TICK_MIN_MS 10	  /* a deadline that cannot be met is no reason to spin */
 #define COMMIT_RETRY_MS 1000
@@ -428,6 +429,14 @@ static void raise_file_limit(const struct config *config)
 			    config->max_clients, (unsigned long long)limit.rlim_cur);
 }
 
+/* On a machine that is all busy, what control does is little, and waited for. For this thread and
+ * what it starts from now on: sluice-health too; the engine's threads are there already. */
+static void raise_priority(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, CONTROL_NICE) < 0)
+		log_warning("nice %d cannot be had: %s", CONTROL_NICE, strerror(errno));
+}
+
 static int open_parts(struct daemon *daemon)
 {
 	const struct engine_events engine_events = {daemon, flow_ended, engine_changed};
@@ -563,8 +572,10 @@ int daemon_run(const struct config *config)
 		return r;
 	}
 	r = open_parts(&daemon);
-	if (r == 0)
+	if (r == 0) {
+		raise_priority();
 		r = open_services(&daemon);
+	}
 	if (r == 0) {
 		log_engine(&daemon);
 		log_info("serving %s", config->socket_path);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,10 @@ static int run(const struct arguments *arguments)
 	umask(077);
 	if (open_as_root(arguments, &queue) < 0)
 		return EXIT_FAILURE;
+	if (setpriority(PRIO_PROCESS, 0, 0) < 0) { /* sluiced's is higher; here is nothing urgent */
+		fail("setpriority", -errno);
+		return EXIT_FAILURE;
+	}
 	if (sandbox_enter(arguments->user, error) < 0) {
 		fprintf(stderr, "sluice-logs: %s\n", error);
 		return EXIT_FAILURE;

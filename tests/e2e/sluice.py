@@ -153,6 +153,20 @@ class Sluice:
                            error["message"])
         return answer["result"]
 
+    def child_pid(self, name):
+        """The running process of sluiced's that has this name, or None."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            for child in children.read().split():
+                try:
+                    with open(f"/proc/{child}/status", encoding="ascii") as status:
+                        lines = dict(line.split(":\t", 1) for line in status.read().splitlines())
+                except FileNotFoundError:
+                    continue
+                if lines["Name"] == name and not lines["State"].startswith("Z"):
+                    return int(child)
+        return None
+
     def ctl_run(self, *args):
         """sluicectl as a person calls it; returns what subprocess.run() does."""
         return rigs.run(self.binary("sluicectl"), "--socket", self.socket_path, *args, check=False)

@@ -2,6 +2,7 @@
 """Access logs of both engines, in a bucket of Swift."""
 import collections
 import json
+import os
 import re
 
 import pytest
@@ -51,6 +52,8 @@ def test_enabling_writes_the_test_object(rig, sluice, bucket):
         assert re.fullmatch(rb"Enable AccessLog for ELB: tested at "
                             rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
                             bucket.server.read(bucket.name, key))
+        # who writes them stands behind all that is waited for
+        assert os.getpriority(os.PRIO_PROCESS, sluice.child_pid("sluice-logs")) == 0
 
 
 def test_every_flow_is_told_of_once_and_read_with_the_aws_cli(rig, sluice, bucket):

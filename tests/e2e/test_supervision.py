@@ -20,18 +20,7 @@ def fast_intervals(module_sluice):
 
 
 def prober_pid(sluice):
-    """The running sluice-health of this sluiced, or None."""
-    pid = sluice.process.pid
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        for child in children.read().split():
-            try:
-                with open(f"/proc/{child}/status", encoding="ascii") as status:
-                    lines = dict(line.split(":\t", 1) for line in status.read().splitlines())
-            except FileNotFoundError:
-                continue
-            if lines["Name"] == "sluice-health" and not lines["State"].startswith("Z"):
-                return int(child)
-    return None
+    return sluice.child_pid("sluice-health")
 
 
 def wait_for_another(sluice, old):
@@ -107,3 +96,9 @@ def test_the_prober_has_no_rights(sluice):
     assert "0" not in lines["Uid"].split()
     assert int(lines["CapEff"], 16) == int(lines["CapBnd"], 16) == 0
     assert lines["NoNewPrivs"] == "1"
+
+
+def test_what_is_waited_for_goes_first(sluice):
+    wait_until(lambda: prober_pid(sluice), "sluice-health runs")
+    assert os.getpriority(os.PRIO_PROCESS, sluice.process.pid) == -10
+    assert os.getpriority(os.PRIO_PROCESS, prober_pid(sluice)) == -10
