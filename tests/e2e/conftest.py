@@ -11,9 +11,7 @@ import rig as rigs  # noqa: E402
 from sluice import Sluice  # noqa: E402
 
 PREFIX = "sluice-e2e"
-# of several that share the tests, the one process that started the others
-WORKER = os.environ.get("PYTEST_XDIST_WORKER")
-RUN = f"{PREFIX}-{os.getppid() if WORKER else os.getpid()}"
+RUN = f"{PREFIX}-{os.getpid()}"
 
 
 def pytest_configure(config):
@@ -22,14 +20,11 @@ def pytest_configure(config):
         raise pytest.UsageError("the end-to-end tests make network namespaces: run them as root")
     # a TERM must run the fixtures' undo, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not WORKER:
-        rigs.sweep_dead(PREFIX)
+    rigs.sweep_dead(PREFIX)
 
 
 def pytest_unconfigure(config):
-    if WORKER:
-        return
-    for name in os.listdir(rigs.RUN_DIR) if os.path.isdir(rigs.RUN_DIR) else []:
+    for name in rigs.names():
         if name.startswith(f"{RUN}-"):
             rigs.down(name)
 
@@ -68,7 +63,7 @@ def make_rig(engine):
     made = []
 
     def make(**options):
-        name = f"{RUN}-{WORKER or 'gw'}-{len(made)}"
+        name = f"{RUN}-{len(made)}"
         made.append(rigs.Rig(name, engine=engine, **options).up())
         return made[-1]
 

@@ -113,10 +113,24 @@ def unmount(path):
                or run("umount", path, check=False).returncode == 0, f"{path} unmounted")
 
 
+def names():
+    """Of all rigs that are there."""
+    try:
+        return os.listdir(RUN_DIR)
+    except FileNotFoundError:
+        return []
+
+
+def make_directory(path):
+    """Whoever takes the last rig down removes the directory of all, maybe just now."""
+    while not os.path.isdir(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.makedirs(path, exist_ok=True)
+
+
 def sweep_dead(prefix):
     """Take down rigs named PREFIX-PID whose process is gone: leftovers of a kill -9."""
-    names = set(os.listdir(RUN_DIR)) if os.path.isdir(RUN_DIR) else set()
-    for name in names:
+    for name in names():
         pid = name[len(prefix) + 1:].split("-")[0]
         if name.startswith(prefix + "-") and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
             down(name)
@@ -184,13 +198,13 @@ class Rig:
         # our own bpffs: /sys/fs/bpf may not be mounted, and this one leaves nothing; our own
         # tmpfs: /run may be on a disk, where the dpdk engine does not want its tables
         for mount, kind in (("bpf", "bpf"), ("tables", "tmpfs")):
-            os.makedirs(os.path.join(self.dir, mount))
+            make_directory(os.path.join(self.dir, mount))
             run("mount", "-t", kind, kind, os.path.join(self.dir, mount))
 
     def make_disk_dir(self):
         """A directory on disk that goes with the rig."""
         path = os.path.join(DISK_DIR, self.name)
-        os.makedirs(path, exist_ok=True)
+        make_directory(path)
         return path
 
     # --- network ------------------------------------------------------------

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import uuid
 
-from awscli.botocore.config import Config
-from awscli.botocore.session import Session
+from botocore.config import Config
+from botocore.session import Session
 
 import rig as rigs
 
