@@ -39,8 +39,8 @@ def moved(wires, flows, before, when):
 def churn(rig, sluice, count):
     """Established flows that moved, in percent, as one target comes to `count` and one goes."""
     task, first = rig.tasks[0], crowd.FIRST_PORT
-    service = sluice.service(f"churn-{count}", [],
-                             attributes={"deregistration_delay.timeout_seconds": "300"})
+    service = crowd.service(sluice, f"churn-{count}",
+                            attributes={"deregistration_delay.timeout_seconds": "300"})
 
     def call(method, ports):
         sluice.rpc(method, TargetGroupArn=service.tg_arn, Targets=crowd.targets(task, ports))

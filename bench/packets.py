@@ -9,6 +9,7 @@ balancer's other one, before the switch: nothing but the balancer is between the
   kernel puts a batch off, and some of it may be lost: such a step does not count.
 - threaded: the balancer's interfaces have kernel threads of their own (threaded NAPI), as a machine
   of its own would have: what comes faster than it goes overflows the veth's ring and is lost.
+  Threads and generator go before all else on their cores (SCHED_FIFO).
 """
 import contextlib
 import os
@@ -28,6 +29,7 @@ FLOWS = 4096
 RATES = [100_000, 200_000, 400_000, 800_000, 1_600_000, 3_200_000, 6_400_000]
 PARTIAL_DROP = 0.005  # the usual bound of a "partial drop rate"
 GENERATOR_CORE, BALANCER_CORE = 0, 1
+PRIORITY = 1
 
 
 def kernel_threads():
@@ -46,6 +48,7 @@ class Stream:
     def __init__(self, peer):
         self.peer, self.rig = peer, peer.rig
         self.generator = Generator(peer.rig, peer.udp_echo, FLOWS, core=GENERATOR_CORE)
+        os.sched_setscheduler(self.generator.process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
 
     def thread(self, threaded):
         """Give the balancer's receiving interface and the sink's a kernel thread, or take it."""
@@ -56,6 +59,7 @@ class Stream:
                      f"echo {int(threaded)} >/sys/class/net/{interface}/threaded")
             for pid in kernel_threads() - before:
                 os.sched_setaffinity(pid, {BALANCER_CORE})
+                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
 
     def warm(self):
         self.thread(False)

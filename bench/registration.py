@@ -93,7 +93,7 @@ def disk_times(directory):
 
 class Bench:
     def __init__(self, rig, sluice):
-        self.service = sluice.service("bench", [])
+        self.service = crowd.service(sluice, "bench")
         self.group = self.service.tg_arn
         self.sluice, self.rig = sluice, rig
         self.wires = Wires(rig, self.service.vip)

@@ -14,7 +14,7 @@ sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
 
 import crowd  # noqa: E402
 import rig as rigs  # noqa: E402
-from sluice import Sluice, Service  # noqa: E402
+from sluice import Sluice  # noqa: E402
 
 PREFIX = "sluice-bench"
 QUICK = results.is_quick()
@@ -68,7 +68,7 @@ class Crowd:
         while self.count < count:
             room = GROUP - self.count % GROUP
             if room == GROUP:
-                self.groups.append(Service(self.sluice, f"scale-{len(self.groups)}", []))
+                self.groups.append(crowd.service(self.sluice, f"scale-{len(self.groups)}"))
             new = min(room, count - self.count)
             first = crowd.FIRST_PORT + self.count
             self._call("RegisterTargets", self.groups[-1], range(first, first + new))
@@ -78,7 +78,7 @@ class Crowd:
     def one_more(self):
         """Milliseconds of registering one target in a group of its own; it goes again."""
         if self.spare is None:
-            self.spare = Service(self.sluice, "scale-spare", [])
+            self.spare = crowd.service(self.sluice, "scale-spare")
         took = self._call("RegisterTargets", self.spare, [crowd.LAST_PORT])
         self._call("DeregisterTargets", self.spare, [crowd.LAST_PORT])
         return took

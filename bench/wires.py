@@ -7,6 +7,7 @@ import struct
 import time
 
 ARRIVAL_S = 5
+REPEAT_S = 0.5
 ETH_P_IP = 0x0800
 PROTO_TCP = 6
 SYN, ACK = 0x02, 0x10
@@ -86,13 +87,15 @@ class Wires:
             self.client.send(self._syn(flow))
 
     def where(self, flows):
-        """Send a SYN of each flow; {flow: (target address, port) it arrived at}."""
+        """Send a SYN of each flow, again where it got lost, as under load some do; {flow: (target
+        address, port) it arrived at}."""
         flow_of = {flow * SCATTER & 0xffffffff: flow for flow in flows}
         seen = {}
         for _ in self._drain():  # room for what comes now
             pass
         self.send(flows)
         deadline = time.monotonic() + ARRIVAL_S
+        again = time.monotonic() + REPEAT_S
         while True:
             for sequence, target in self._drain():
                 if sequence in flow_of:  # others are health checks
@@ -101,6 +104,9 @@ class Wires:
                 return seen
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{len(flow_of)} SYNs sent, {len(seen)} arrived")
+            if time.monotonic() > again:
+                self.send(flow for flow in flow_of.values() if flow not in seen)
+                again += REPEAT_S
             select.select(list(self.targets), [], [], 0.01)
 
     def share(self, count):
