@@ -18,7 +18,7 @@ import time
 import results
 
 BUILD = results.ROOT / "build" / "bench"
-ROUNDS, SECONDS, WORKER_ROUNDS = (1, 1, 1) if results.is_quick() else (7, 2, 7)
+ROUNDS, SECONDS, WORKER_ROUNDS = (1, 1, 1) if results.is_quick() else (5, 2, 7)
 FLOWS = (1024, 65536)
 PROTOCOLS = ("udp", "tcp")
 MAIN_CORE, CORE = 0, 1  # of DPDK's main thread, and of the one that forwards

@@ -52,14 +52,16 @@ class Stream:
 
     def thread(self, threaded):
         """Give the balancer's receiving interface and the sink's a kernel thread, or take it."""
-        for short, interface in (("lb", self.rig.interfaces[0]), ("switch", "lb")):
+        # the sink first, so that it is never what loses packets
+        for short, interface, priority in (("lb", self.rig.interfaces[0], PRIORITY),
+                                           ("switch", "lb", PRIORITY + 1)):
             # ip netns exec: /sys of that namespace
             before = kernel_threads()
             rigs.run("ip", "netns", "exec", self.rig.ns(short), "sh", "-c",
                      f"echo {int(threaded)} >/sys/class/net/{interface}/threaded")
             for pid in kernel_threads() - before:
                 os.sched_setaffinity(pid, {BALANCER_CORE})
-                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
+                os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
 
     def warm(self):
         self.thread(False)
