@@ -184,6 +184,8 @@ void engine_process(struct engine *engine);
 struct engine_group {
 	bool preserve_client_ip;
 	bool sticky_source_ip; /* stickiness.enabled, stickiness.type source_ip */
+	bool proxy_header;     /* TCP flows that begin from now on get a PROXY v2 header */
+	bool proxy_first_ack;  /* with the client's first ACK; else with its first payload */
 	uint8_t fail_open;     /* mask of the zones where health does not matter: count flows as such */
 	uint8_t zones;	       /* mask of the zones in which a listener uses this group */
 };

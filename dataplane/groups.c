@@ -330,6 +330,10 @@ static void group_write(struct groups *groups, struct group *group)
 		flags |= SL_GROUP_PRESERVE;
 	if (group->settings.sticky_source_ip)
 		flags |= SL_GROUP_STICKY;
+	if (group->settings.proxy_header)
+		flags |= SL_GROUP_PROXY;
+	if (group->settings.proxy_first_ack)
+		flags |= SL_GROUP_PROXY_FIRST_ACK;
 	flags |= (uint32_t)group->settings.fail_open << SL_GROUP_FAIL_OPEN_BIT;
 	SL_WRITE(record->flags, flags);
 }

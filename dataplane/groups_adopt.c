@@ -49,6 +49,8 @@ static int group_adopt(struct groups *groups, uint16_t number, struct group **re
 	group->number = number;
 	group->settings.preserve_client_ip = record->flags & SL_GROUP_PRESERVE;
 	group->settings.sticky_source_ip = record->flags & SL_GROUP_STICKY;
+	group->settings.proxy_header = record->flags & SL_GROUP_PROXY;
+	group->settings.proxy_first_ack = record->flags & SL_GROUP_PROXY_FIRST_ACK;
 	group->settings.fail_open = (uint8_t)(record->flags >> SL_GROUP_FAIL_OPEN_BIT);
 	group->removed = record->removed;
 	*ret_group = group;

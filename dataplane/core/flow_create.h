@@ -12,6 +12,7 @@
 
 #include "checksum.h"
 #include "flow_end.h"
+#include "proxy_numbers.h"
 #include "select.h"
 
 #define SL_SNAT_TRIES 128 /* ports looked at for one flow */
@@ -56,6 +57,7 @@ struct sl_snat_search {
 struct sl_scratch {
 	struct sl_create create;
 	struct sl_snat_search search;
+	struct sl_walk walk;
 };
 
 SL_INLINE bool sl_key_is_free(sl_tables_t t, bool v6, const struct sl_flow_key *key)
@@ -256,6 +258,15 @@ SL_INLINE bool sl_zone_can_snat(sl_tables_t t, bool v6, __u32 number)
 	return zone != NULL && (v6 ? zone->n_snat6 : zone->n_snat4) != 0;
 }
 
+/** Whether and when a flow's target gets a PROXY header. */
+SL_INLINE __u8 sl_proxy_mode(const struct sl_create *c, const struct sl_choice *choice)
+{
+	if (c->key.protocol != SL_TCP || !(choice->group_flags & SL_GROUP_PROXY))
+		return SL_PROXY_NEVER;
+	return choice->group_flags & SL_GROUP_PROXY_FIRST_ACK ? SL_PROXY_FIRST_ACK :
+								SL_PROXY_WITH_PAYLOAD;
+}
+
 /** Fill both lines of flow number @flow, which is ours alone. */
 SL_INLINE void sl_flow_fill(sl_tables_t t, bool v6, __u32 flow, const struct sl_create *c,
 			    const struct sl_choice *choice, const struct sl_flow_key *reverse)
@@ -284,6 +295,12 @@ SL_INLINE void sl_flow_fill(sl_tables_t t, bool v6, __u32 flow, const struct sl_
 	client->way_back = sl_way_back(sl_hop(c->client_mac, c->port));
 	__builtin_memcpy(target->client_mac, c->client_mac, SL_MAC_BYTES);
 	target->client_port = c->port;
+	cold->proxy = sl_proxy_mode(c, choice);
+	cold->isn = 0;
+	if (cold->proxy != SL_PROXY_NEVER) {
+		client->packets_high = target->packets_high = SL_LINE_PROXY;
+		cold->isn = c->isn;
+	}
 	cold->start_ns = sl_now_ns(t);
 	cold->connect_us = 0;
 	cold->zone = (__u8)c->zone;

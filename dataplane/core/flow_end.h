@@ -110,7 +110,7 @@ SL_INLINE void sl_copy_address(__be32 to[4], const __be32 *from, bool v6)
 
 SL_INLINE __u64 sl_line_packets(const struct sl_flow_line *line)
 {
-	return (__u64)line->packets_high << 32 | line->packets;
+	return (__u64)(line->packets_high / SL_PACKETS_HIGH_ONE) << 32 | line->packets;
 }
 
 /** Ticks since either side sent something; never negative. */

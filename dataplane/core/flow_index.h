@@ -96,14 +96,15 @@ SL_INLINE __u64 sl_line_head(const struct sl_flow_line *line)
 	return SL_READ(*(const sl_word_t *)line);
 }
 #define SL_HEAD_VERSION(head) ((__u16)((head) >> 48))
+#define SL_HEAD_PROXY ((__u64)SL_LINE_PROXY << 40) /* the bit above the protocol */
 
-/** Whether a line, whose head is @head, holds a key. */
+/** Whether a line, whose head is @head, holds a key. @plain: and SL_HEAD_PROXY is not set. */
 SL_INLINE bool sl_line_matches(const struct sl_flow_line *line, __u64 head, bool v6,
-			       const struct sl_flow_key *key)
+			       const struct sl_flow_key *key, bool plain)
 {
 	const int words = SL_WORDS(v6);
 
-	if ((head ^ sl_key_head(key)) << 24 != 0) /* without version and packet count */
+	if ((head ^ sl_key_head(key)) << (plain ? 23 : 24) != 0) /* without packets and version */
 		return false;
 	for (int i = 0; i < words; i++)
 		if (sl_pair(line->address[i], line->address[words + i]) !=
@@ -127,19 +128,21 @@ struct sl_found {
 	struct sl_flow_line *line;
 	__u32 number;
 	__u16 version;
+	bool proxied; /* SL_LINE_PROXY */
 };
 
-/** Whether a line, whose number is @number, holds a key. */
+/** Whether a line, whose number is @number, holds a key. @plain: and of a flow without header. */
 SL_INLINE bool sl_line_is(struct sl_flow_line *line, __u32 number, bool v6,
-			  const struct sl_flow_key *key, struct sl_found *found)
+			  const struct sl_flow_key *key, bool plain, struct sl_found *found)
 {
 	__u64 head = sl_line_head(line);
 
 	found->line = line;
 	found->number = number;
 	found->version = SL_HEAD_VERSION(head);
+	found->proxied = !plain && (head & SL_HEAD_PROXY);
 	SL_ORDER();
-	return !(found->version & 1) && sl_line_matches(line, head, v6, key);
+	return !(found->version & 1) && sl_line_matches(line, head, v6, key, plain);
 }
 
 /** Whether line @number, unless it is line @except, holds a key. */
@@ -149,7 +152,7 @@ SL_INLINE bool sl_line_holds(sl_tables_t t, bool v6, __u32 number, const struct 
 	struct sl_flow_line *line = sl_line(t, v6, number);
 
 	return line != NULL && number != 0 && number != except &&
-	       sl_line_is(line, number, v6, key, found);
+	       sl_line_is(line, number, v6, key, false, found);
 }
 
 /** Whether a slot names a line, other than @except, that holds a key. */

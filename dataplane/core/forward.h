@@ -16,26 +16,10 @@
 #include "flow_create.h"
 #include "fragment.h"
 #include "icmp.h"
+#include "proxy.h"
 #include "refusal.h"
 #include "reply.h"
 #include "track.h"
-
-/*
- * What sl_forward4() and sl_forward6() leave to sl_forward() beside a verdict.
- * The way there is short on purpose: the kernel allows 512 bytes of stack for
- * a whole chain of calls.
- */
-enum sl_need {
-	SL_NEED_FLOW = SL_SEND + 1, /* no flow has this packet */
-	SL_NEED_CHECK,		    /* one has, but may be over */
-	SL_NEED_CREATE,		    /* sl_scratch() says which flow to make */
-	SL_NEED_RST,
-	SL_NEED_ICMP,	  /* it is an ICMP message */
-	SL_NEED_FRAGMENT, /* it is a later fragment */
-	SL_NEED_TIME_EXCEEDED,
-	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
-	SL_NEED_WHOLE,	 /* sl_forward_plain() has no place for it; nothing was done yet */
-};
 
 /** A packet without a flow: whose is it? Returns SL_PASS, SL_NEED_RST or SL_NEED_CREATE. */
 SL_INLINE int sl_miss_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
@@ -230,6 +214,8 @@ SL_INLINE int sl_look_closer(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3
 			return (int)(SL_NEED_TOO_BIG | mtu << 8);
 		*ret_routed = false;
 	}
+	if (found->proxied)
+		return SL_NEED_PROXY;
 	if ((p->fragment & SL_IPV4_MORE_FRAGMENTS) && v6)
 		sl_fragment_note6(t, frame, l3, found->number, found->version);
 	else if (p->fragment & SL_IPV4_MORE_FRAGMENTS)
@@ -243,7 +229,7 @@ SL_INLINE int sl_forward_on(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3,
 			    const struct sl_rewrite *r, bool only_plain)
 {
 	const struct sl_port *way = sl_hop_port(t, r->hop);
-	const bool plain = sl_leaves_plain(l3, p, way);
+	const bool plain = sl_leaves_plain(l3, p, way) && !found->proxied;
 	bool routed = true;
 	int need;
 
@@ -314,6 +300,10 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 			return SL_NEED_FLOW;
 	} else if (!sl_line_holds(t, v6, number, &p.key, 0, &found)) {
 		return sl_drop(t, SL_DROP_RACE);
+	} else if (found.proxied) { /* translated by now, but for what the line notes */
+		found.proxied = false;
+		if (number & 1)
+			p.ack = found.line->last_ack;
 	}
 	return sl_forward_found(t, frame, v6, l3, port, &p, &found, number != 0, false);
 }
@@ -321,7 +311,7 @@ SL_INLINE int sl_forward_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32
 /**
  * Forward an IPv4 packet.
  *
- * @number  the line it takes, if the caller made it; 0 to look it up
+ * @number  the line it takes, if the caller made it or translated the packet; 0 to look it up
  *
  * Returns a verdict or an enum sl_need.
  */
@@ -338,7 +328,19 @@ SL_GLOBAL int sl_forward6(sl_tables_t t, sl_frame_t *frame, __u32 l3, __u32 port
 				       sl_forward_family(t, frame, true, l3, port, number);
 }
 
-/** A packet without a flow: make one if it may begin one. Returns a verdict or SL_NEED_RST. */
+/** A packet goes on, on a line. Returns a verdict or an enum sl_need. */
+SL_INLINE int sl_forward_line(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port,
+			      __u32 number)
+{
+	const struct sl_flow_line *line = sl_line(t, v6, number);
+
+	if (line != NULL && (line->packets_high & SL_LINE_PROXY))
+		return SL_NEED_PROXY;
+	return v6 ? sl_forward6(t, frame, l3, port, number) :
+		    sl_forward4(t, frame, l3, port, number);
+}
+
+/** A packet without a flow: make one if it may begin one. Returns a verdict or an enum sl_need. */
 SL_INLINE int sl_begin(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
 {
 	int verdict = v6 ? sl_miss6(t, frame, l3, port) : sl_miss4(t, frame, l3, port);
@@ -349,13 +351,23 @@ SL_INLINE int sl_begin(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u3
 	line = (__u32)(v6 ? sl_flow_create6(t) : sl_flow_create4(t));
 	if (line == 0)
 		return sl_refused(t, v6) ? SL_NEED_RST : SL_DROP;
-	return v6 ? sl_forward6(t, frame, l3, port, line) : sl_forward4(t, frame, l3, port, line);
+	return sl_forward_line(t, frame, v6, l3, port, line);
 }
 
 /** A packet on a flow that may be over. Returns a verdict or an enum sl_need. */
 SL_INLINE int sl_check(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
 {
 	int line = v6 ? sl_stale6(t, frame, l3) : sl_stale4(t, frame, l3);
+
+	if (line <= 0)
+		return -line;
+	return sl_forward_line(t, frame, v6, l3, port, (__u32)line);
+}
+
+/** A packet of a flow with a PROXY header. Returns a verdict or an enum sl_need. */
+SL_INLINE int sl_translate(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u32 port)
+{
+	int line = v6 ? sl_proxy6(t, frame, l3) : sl_proxy4(t, frame, l3);
 
 	if (line <= 0)
 		return -line;
@@ -376,6 +388,8 @@ SL_INLINE int sl_settle(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l3, __u
 		verdict = sl_check(t, frame, v6, l3, port);
 	if (SL_VERDICT(verdict) == SL_NEED_FLOW)
 		verdict = sl_begin(t, frame, v6, l3, port);
+	if (SL_VERDICT(verdict) == SL_NEED_PROXY)
+		verdict = sl_translate(t, frame, v6, l3, port);
 	mtu = SL_VERDICT_PORT(verdict);
 	switch (SL_VERDICT(verdict)) {
 	case SL_NEED_RST:

@@ -13,6 +13,7 @@
 #define SL_ICMP_H
 
 #include "parse.h"
+#include "proxy_numbers.h"
 #include "rewrite.h"
 
 #define SL_QUOTED_L4 8	   /* bytes behind the quoted IP header that are always there */
@@ -45,14 +46,34 @@ SL_INLINE __u64 sl_icmp_quoted_l4(void *l4, const void *end, __u32 room, __u8 pr
 	return delta + r->l4_delta;
 }
 
-/** Find the line an error takes. Returns false when it is about no flow of ours. */
+/** Find the line an error takes. Returns false when it is about no flow of ours. *ret_numbers: for
+ *  a quote of what a client sent behind its PROXY header; mode SL_PROXY_NEVER: it is none. */
 SL_INLINE bool sl_icmp_line(sl_tables_t t, bool v6, const struct sl_flow_key *key,
-			    struct sl_rewrite *r)
+			    struct sl_rewrite *r, struct sl_numbers *ret_numbers)
 {
 	__u64 hash = sl_key_hash(sl_config(t)->seed, v6, key);
 	struct sl_found found;
 
-	return sl_index_search(t, v6, key, hash, 0, &found) && sl_rewrite_read(t, v6, &found, r);
+	*ret_numbers = (struct sl_numbers){.mode = SL_PROXY_NEVER};
+	if (!sl_index_search(t, v6, key, hash, 0, &found) || !sl_rewrite_read(t, v6, &found, r))
+		return false;
+	return !found.proxied || !(found.number & 1) || sl_numbers_read(t, v6, &found, ret_numbers);
+}
+
+/** Turn a quoted sequence number back: as if l4_delta had changed it, too. */
+SL_INLINE void sl_icmp_quoted_seq(void *l4, const struct sl_numbers *n, struct sl_rewrite *r)
+{
+	struct sl_quoted_tcp { /* all that must be there */
+		__be16 sport;
+		__be16 dport;
+		__be32 seq;
+	} SL_WIRE *tcp = l4;
+	__be32 before = tcp->seq;
+
+	if (n->mode == SL_PROXY_NEVER)
+		return;
+	tcp->seq = sl_numbers_back(n, before);
+	r->l4_delta = sl_csum_fold(sl_csum_delta32(r->l4_delta, before, tcp->seq));
 }
 
 SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
@@ -62,6 +83,7 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	struct sl_flow_key key = {};
 	__u32 before_l4, length;
 	struct sl_icmp *icmp;
+	struct sl_numbers numbers;
 	struct sl_rewrite r;
 	struct sl_udp *l4;
 	__u16 before;
@@ -94,7 +116,7 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	key.sport = l4->dport;
 	key.dport = l4->sport;
 	key.protocol = quoted->protocol;
-	if (!sl_icmp_line(t, false, &key, &r) || r.hop == SL_NEXT_HOP_NONE)
+	if (!sl_icmp_line(t, false, &key, &r, &numbers) || r.hop == SL_NEXT_HOP_NONE)
 		return SL_PASS;
 	if (ip->ttl <= 1)
 		return sl_drop(t, SL_DROP_TTL_EXPIRED);
@@ -103,6 +125,13 @@ SL_GLOBAL int sl_icmp4(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	quoted->daddr = r.saddr[0];
 	quoted->check = sl_csum_apply(before, r.l3_delta);
 	delta = sl_csum_delta16(0, before, quoted->check);
+	sl_icmp_quoted_seq(l4, &numbers, &r);
+	if (numbers.mode != SL_PROXY_NEVER && icmp->type == SL_ICMP_UNREACHABLE &&
+	    icmp->code == SL_ICMP_FRAGMENTATION_NEEDED) {
+		before = icmp->mtu;
+		icmp->mtu = SL_BE16(sl_proxy_mtu(SL_FROM_BE16(before)));
+		delta = sl_csum_delta16(delta, before, icmp->mtu);
+	}
 	delta += sl_icmp_quoted_l4(l4, end, length - before_l4, quoted->protocol, &r);
 	icmp->check = sl_csum_apply(icmp->check, delta);
 	/* the outer source may be a router's, which no line knows */
@@ -118,6 +147,7 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	struct sl_ipv6 *ip, *quoted;
 	struct sl_flow_key key = {};
 	struct sl_icmpv6 *icmp;
+	struct sl_numbers numbers;
 	struct sl_rewrite r;
 	struct sl_udp *l4;
 	__u64 delta;
@@ -148,7 +178,7 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 	key.sport = l4->dport;
 	key.dport = l4->sport;
 	key.protocol = quoted->next_header;
-	if (!sl_icmp_line(t, true, &key, &r) || r.hop == SL_NEXT_HOP_NONE)
+	if (!sl_icmp_line(t, true, &key, &r, &numbers) || r.hop == SL_NEXT_HOP_NONE)
 		return SL_PASS;
 	if (ip->hop_limit <= 1)
 		return sl_drop(t, SL_DROP_TTL_EXPIRED);
@@ -156,7 +186,14 @@ SL_GLOBAL int sl_icmp6(sl_tables_t t, sl_frame_t *frame, __u32 l3)
 		quoted->saddr[i] = r.daddr[i];
 		quoted->daddr[i] = r.saddr[i];
 	}
+	sl_icmp_quoted_seq(l4, &numbers, &r);
 	delta = sl_icmp_quoted_l4(l4, end, room, quoted->next_header, &r);
+	if (numbers.mode != SL_PROXY_NEVER && icmp->type == SL_ICMPV6_PACKET_TOO_BIG) {
+		__be32 before = icmp->mtu;
+
+		icmp->mtu = SL_BE32(sl_proxy_mtu(SL_FROM_BE32(before)));
+		delta = sl_csum_delta32(delta, before, icmp->mtu);
+	}
 	for (int i = 0; i < 4; i++) { /* the pseudo-header */
 		delta = sl_csum_delta32(delta, ip->saddr[i], r.saddr[i]);
 		delta = sl_csum_delta32(delta, ip->daddr[i], r.daddr[i]);

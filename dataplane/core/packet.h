@@ -122,6 +122,7 @@ struct sl_tcp {
 #define SL_TCP_RST 0x04
 #define SL_TCP_PSH 0x08
 #define SL_TCP_ACK 0x10
+#define SL_TCP_URG 0x20
 
 struct sl_udp {
 	__be16 sport;

@@ -20,6 +20,24 @@ enum sl_verdict {
 #define SL_VERDICT_PORT(v) ((__u32)(v) >> 8)
 #define SL_SEND_TO(port) ((int)(SL_SEND | (__u32)(port) << 8))
 
+/*
+ * What sl_forward4() and sl_forward6() leave to sl_settle() beside a verdict.
+ * The way there is short on purpose: the kernel allows 512 bytes of stack for
+ * a whole chain of calls.
+ */
+enum sl_need {
+	SL_NEED_FLOW = SL_SEND + 1, /* no flow has this packet */
+	SL_NEED_CHECK,		    /* one has, but may be over */
+	SL_NEED_CREATE,		    /* sl_scratch() says which flow to make */
+	SL_NEED_RST,
+	SL_NEED_ICMP,	  /* it is an ICMP message */
+	SL_NEED_FRAGMENT, /* it is a later fragment */
+	SL_NEED_PROXY,	  /* its flow has a PROXY header: sl_translate() first */
+	SL_NEED_TIME_EXCEEDED,
+	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
+	SL_NEED_WHOLE,	 /* sl_forward_plain() has no place for it; nothing was done yet */
+};
+
 SL_INLINE int sl_drop(sl_tables_t t, enum sl_drop reason)
 {
 	sl_count_drop(t, reason);
@@ -108,7 +126,7 @@ SL_INLINE void sl_count_packet(sl_tables_t t, struct sl_flow_line *line,
 	line->last_seen = sl_now_ticks(t);
 	line->bytes += ip_length;
 	if (SL_UNLIKELY(++line->packets == 0))
-		line->packets_high++;
+		line->packets_high += SL_PACKETS_HIGH_ONE;
 	listener = sl_count_listener(t, r->listener);
 	if (SL_LIKELY(listener != NULL)) {
 		listener->packets[l4]++;

@@ -16,7 +16,7 @@
 
 #include "packet.h"
 
-#define SL_LAYOUT_VERSION 4u
+#define SL_LAYOUT_VERSION 5u
 
 #define SL_BUCKET_SLOTS 15
 #define SL_MAX_GROUPS 4096    /* target groups */
@@ -113,7 +113,7 @@ struct sl_flow_line {
 	__be16 sport;
 	__be16 dport;
 	__u8 protocol;
-	__u8 packets_high; /* bits 32..39 of the packet count */
+	__u8 packets_high; /* bits 32..38 of the packet count, above SL_LINE_PROXY */
 	__u16 version;	   /* odd while the line is no flow's */
 	__be16 new_sport;
 	__be16 new_dport;
@@ -139,17 +139,31 @@ struct sl_flow_line {
 	__be32 address[]; /* saddr, daddr, new saddr, new daddr: 1 or 4 words each */
 };
 
+#define SL_LINE_PROXY 1 /* in packets_high of both lines: the flow has a PROXY header */
+#define SL_PACKETS_HIGH_ONE 2
+
 #define SL_LINE_BYTES_V4 64
 #define SL_LINE_BYTES_V6 128
 
-/* What an established packet never needs. */
+/* When a flow's target gets a PROXY header in front of what the client sends. */
+enum sl_proxy_mode {
+	SL_PROXY_NEVER,
+	SL_PROXY_WITH_PAYLOAD, /* with the client's first bytes, or with its FIN */
+	SL_PROXY_FIRST_ACK,    /* with the client's first ACK, or any later packet */
+	SL_PROXY_SETTLED,      /* the target acknowledged it whole */
+};
+
+/* What an established packet never needs, unless its flow has a PROXY header. */
 struct sl_flow_cold {
 	__u64 start_ns;
 	__u32 connect_us; /* SYN to SYN-ACK; 0 before */
 	__u32 next_free;  /* free list */
 	__u8 fail_open; /* chosen while its group failed open */
 	__u8 zone;
-	__u8 reserved[14];
+	__u8 proxy; /* enum sl_proxy_mode */
+	__u8 reserved;
+	__be32 isn; /* the client's, if there is a PROXY header; else 0 */
+	__u8 unused[8];
 };
 
 /* Where unused flow numbers are: below `fresh` on the free lists or in use,
@@ -227,6 +241,8 @@ struct sl_listener {
 
 #define SL_GROUP_PRESERVE 0x01 /* preserve_client_ip.enabled */
 #define SL_GROUP_STICKY 0x02   /* stickiness.enabled, source_ip */
+#define SL_GROUP_PROXY 0x04    /* proxy_protocol_v2.enabled; TCP flows take it when they begin */
+#define SL_GROUP_PROXY_FIRST_ACK 0x08 /* its header_placement is on_first_ack */
 #define SL_GROUP_FAIL_OPEN_BIT 8 /* of the first zone, the others above it */
 
 struct sl_group {

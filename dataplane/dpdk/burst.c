@@ -235,7 +235,7 @@ SL_INLINE int forward_plain(struct sl_tables *t, uint32_t port, struct rte_mbuf 
 		__builtin_unreachable();
 	packet.fragment &= SL_IPV4_DONT_FRAGMENT; /* what is_plain() said, for the compiler */
 	if (SL_LIKELY(p->line != NULL &&
-		      sl_line_is(p->line, p->number, v6, &packet.key, &found)))
+		      sl_line_is(p->line, p->number, v6, &packet.key, true, &found)))
 		verdict = sl_forward_found(t, &frame, v6, PLAIN_L3, port, &packet, &found, false,
 					   true);
 	return SL_LIKELY(SL_VERDICT(verdict) <= SL_SEND) ?

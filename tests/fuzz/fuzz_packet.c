@@ -55,6 +55,14 @@ static void require(bool what, const char *text)
 	}
 }
 
+/* Bytes of a frame that carries TCP, up to the end of its header. */
+static size_t packet_headers(const struct packet *packet)
+{
+	size_t l4 = packet_l4(packet);
+
+	return packet->length < l4 + 20 ? 0 : l4 + (packet->data[l4 + 12] >> 4) * 4u;
+}
+
 static void receive(struct run *run, uint32_t ifindex)
 {
 	bool was_right = packet_flaw(run->packet.data, run->packet.length) == NULL;
@@ -71,7 +79,12 @@ static void receive(struct run *run, uint32_t ifindex)
 	if (was_right && flaw != NULL)
 		require(false, flaw);
 	if (SL_VERDICT(verdict) == SL_PASS) {
-		require(run->packet.length == before.length, "a passed packet was resized");
+		/* but for a PROXY header, or data in the SYN before it */
+		require(run->packet.length == before.length ||
+				run->packet.length == before.length + SL_PROXY_BYTES ||
+				(run->packet.length < before.length &&
+				 run->packet.length == packet_headers(&run->packet)),
+			"a passed packet was resized");
 		return;
 	}
 	require(SL_VERDICT_PORT(verdict) < SL_MAX_PORTS &&
@@ -109,6 +122,8 @@ static void build_client(struct run *run, struct packet_spec *ret_spec)
 	ret_spec->dont_fragment = bits >> 10 & 1;
 	ret_spec->ttl = bits >> 11 & 1 ? 1 : 0;
 	ret_spec->ip_options = bits >> 12 & 1 ? 16 : 0;
+	/* behind the SYN, as far as is of interest to a PROXY header */
+	ret_spec->seq += bits >> 13 & 7;
 }
 
 static void answer(struct run *run, struct packet_spec *ret_spec)
@@ -122,6 +137,7 @@ static void answer(struct run *run, struct packet_spec *ret_spec)
 	*ret_spec = world_answer(&run->sent);
 	ret_spec->tcp_flags = (uint8_t)take(&run->in, 1);
 	ret_spec->seq = take(&run->in, 1);
+	ret_spec->ack = 1000 + take(&run->in, 1);
 }
 
 /* Build a packet; then change or cut some bytes of it. */
@@ -209,7 +225,8 @@ static void change(struct run *run)
 		run->tables.ports[run->world.port[(bits >> 4) % WORLD_PORTS]].up ^= 1;
 		break;
 	case 2:
-		run->tables.groups[(bits >> 4) % run->world.n_groups].flags ^= SL_GROUP_PRESERVE;
+		run->tables.groups[(bits >> 4) % run->world.n_groups].flags ^=
+			1u << (bits >> 12 & 3);
 		break;
 	case 3:
 		sl_flow_sweep(&run->tables, bits >> 4 & 1, 1u << 20);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "generator.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,34 @@ static bool in_storm(const struct generator *g)
 	return (g->steps & 0x3fff) < 256;
 }
 
+/* Options of any kind, also cut ones; the numbers of SACK are near those of world_packet(). */
+static void tcp_options(struct generator *g, struct packet_spec *spec)
+{
+	static const uint8_t kinds[] = {1, 2, 5, 5, 8, 30, 34};
+	uint32_t at = 0;
+
+	spec->tcp_options = (uint8_t)(4 * generator_below(g, 11));
+	memset(spec->options, 1, sizeof(spec->options));
+	if (one_in(g, 4))
+		return;
+	while (at + 20 <= sizeof(spec->options)) {
+		uint8_t kind = kinds[generator_below(g, sizeof(kinds))];
+		uint32_t length = kind == 2 ? 4 : kind == 5 ? 2 + 8 * (1 + generator_below(g, 2)) :
+							      2 + generator_below(g, 10);
+
+		spec->options[at] = kind;
+		spec->options[at + 1] = (uint8_t)(one_in(g, 20) ? generator_below(g, 256) : length);
+		for (uint32_t i = 2; i < length; i++)
+			spec->options[at + i] = (uint8_t)generator_below(g, 256);
+		for (uint32_t i = 2; kind == 5 && i < length; i += 4) {
+			uint32_t edge = htonl(1000 + generator_below(g, 300));
+
+			memcpy(&spec->options[at + i], &edge, sizeof(edge));
+		}
+		at += kind == 1 ? 1 : length;
+	}
+}
+
 /* What may differ in any packet. */
 static void vary(struct generator *g, struct packet_spec *spec)
 {
@@ -74,7 +103,7 @@ static void vary(struct generator *g, struct packet_spec *spec)
 		spec->ip_options = (uint8_t)(spec->v6 ? 8 * generator_below(g, 28) :
 							4 * generator_below(g, 11));
 	if (one_in(g, 4))
-		spec->tcp_options = (uint8_t)(4 * generator_below(g, 11));
+		tcp_options(g, spec);
 	if (one_in(g, 10))
 		spec->padding = (uint8_t)generator_below(g, 32);
 	if (one_in(g, 30)) { /* also with a priority, also VLAN 0 */
@@ -94,21 +123,28 @@ static void from_client(struct generator *g, struct packet_spec *ret_spec)
 	const struct world *world = g->worlds[0];
 	/* services that share paths come seldom */
 	enum world_service service = generator_below(g, one_in(g, 4) ? WORLD_SERVICES : 2);
-	struct packet_spec spec = world_packet(world, one_in(g, 2), one_in(g, 2) ? SL_TCP : SL_UDP,
-					       service, 1 + generator_below(g, CLIENTS),
-					       (uint16_t)(5000 + generator_below(g, CLIENT_PORTS)));
-	uint32_t zero_isn = spec.seq;
+	struct packet_spec spec;
+	bool few = one_in(g, 8); /* flows, which so get further */
+	uint32_t zero_isn;
 
+	if (few)
+		service = one_in(g, 2) ? WORLD_PROXIED : WORLD_PROXIED_FIRST;
+	spec = world_packet(world, one_in(g, 2), few || one_in(g, 2) ? SL_TCP : SL_UDP, service,
+			    1 + generator_below(g, few ? 4 : CLIENTS),
+			    (uint16_t)(5000 + generator_below(g, few ? 4 : CLIENT_PORTS)));
+	zero_isn = spec.seq;
 	/* the same flow again, perhaps in the same burst: begun, reset and begun anew */
 	if (g->last.ttl != 0 && one_in(g, 8))
 		spec = g->last;
 	spec.ttl = 64;
 	g->last = spec;
 	vary(g, &spec);
-	if (one_in(g, 2))
-		spec.seq = zero_isn;
 	if (spec.protocol == SL_TCP && one_in(g, 2))
 		spec.tcp_flags = tcp_flags(g);
+	if (one_in(g, 2)) /* the first bytes that a client sends are where PROXY headers go */
+		spec.seq = zero_isn;
+	if (spec.seq == zero_isn && !(spec.tcp_flags & SL_TCP_SYN))
+		spec.seq += one_in(g, 2) ? 1 : generator_below(g, 200);
 	if (one_in(g, 40)) /* no service, or none of ours */
 		spec.to.port = (uint16_t)generator_below(g, 65536);
 	if (one_in(g, 60)) /* a target that is its own client */
@@ -130,8 +166,16 @@ static void answer(struct generator *g, struct packet_spec *ret_spec, uint32_t *
 		vary(g, ret_spec);
 		memcpy(ret_spec->vlan, vlan, sizeof(vlan));
 	}
-	if (ret_spec->protocol == SL_TCP)
-		ret_spec->tcp_flags = tcp_flags(g);
+	if (ret_spec->protocol != SL_TCP)
+		return;
+	ret_spec->tcp_flags = tcp_flags(g);
+	if (one_in(g, 2)) { /* acknowledge it, or a little more: a PROXY header before it */
+		const struct packet *recent = &g->recent[at];
+		uint32_t seq;
+
+		memcpy(&seq, recent->data + packet_l4(recent) + 4, sizeof(seq));
+		ret_spec->ack = ntohl(seq) + (one_in(g, 2) ? 1 : generator_below(g, 400));
+	}
 }
 
 static void icmp_error(struct generator *g, struct packet *packet, uint32_t *ret_ifindex)
@@ -326,7 +370,7 @@ static void change_zone(struct generator *g)
 static void change_group(struct generator *g)
 {
 	uint16_t group = (uint16_t)generator_below(g, g->worlds[0]->n_groups);
-	uint32_t flag = 1u << generator_below(g, 3);
+	uint32_t flag = 1u << generator_below(g, 4);
 
 	for (int i = 0; i < GENERATOR_WORLDS; i++)
 		g->worlds[i]->t->groups[group].flags ^= flag;

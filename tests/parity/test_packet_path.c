@@ -58,6 +58,7 @@ struct rig {
 	struct records kernel_records, native_records;
 	uint64_t ended[SL_CLOSE_COUNT];
 	uint64_t verdicts[5]; /* enum xdp_action */
+	uint64_t headers;     /* packets that grew as by nothing but a PROXY header */
 	struct burst bursts[INTERFACES];
 	struct packet before[BURST_MAX]; /* of the burst that is taken */
 };
@@ -207,6 +208,8 @@ static void compare_packet(struct rig *rig, const struct burst *burst, unsigned 
 	action = run_kernel(rig, rig->program.skeleton->progs.sl_xdp, &rig->before[i],
 			    burst->ifindex, out, &length);
 	rig->verdicts[action]++;
+	if (action != XDP_DROP && length >= rig->before[i].length + SL_PROXY_BYTES - 8)
+		rig->headers++;
 	if (action == want && (action == XDP_DROP || (length == native->length &&
 						      memcmp(out, native->data, length) == 0)))
 		return;
@@ -274,6 +277,7 @@ struct packet_case {
 	uint8_t protocol;
 	uint8_t flags;
 	bool begun; /* its flow is made by a SYN or a datagram before it in the burst */
+	uint8_t ahead; /* of that SYN, in numbers of the sequence */
 	uint8_t ttl, ip_options;
 	uint16_t payload, vlan;
 	bool dont_fragment;
@@ -354,6 +358,23 @@ static const struct packet_case cases[] = {
 	{"TTL 1: time exceeded", WORLD_SNAT, SL_TCP, SYN, .ttl = 1, .want = XDP_TX},
 	{"too big for the link: MTU", WORLD_NARROW, SL_UDP, .payload = 1400,
 	 .dont_fragment = true, .want = XDP_TX},
+	{"first data, with a PROXY header", WORLD_PROXIED, SL_TCP, ACK, .begun = true, .ahead = 1,
+	 .payload = 999, .want = XDP_REDIRECT},
+	{"data behind a PROXY header", WORLD_PROXIED, SL_TCP, ACK, .begun = true, .ahead = 2,
+	 .payload = 999, .want = XDP_REDIRECT},
+	{"first ACK, no PROXY header yet", WORLD_PROXIED, SL_TCP, ACK, .begun = true, .ahead = 1,
+	 .want = XDP_REDIRECT},
+	{"FIN, with a PROXY header", WORLD_PROXIED, SL_TCP, ACK | SL_TCP_FIN, .begun = true,
+	 .ahead = 1, .want = XDP_REDIRECT},
+	{"first ACK, with a PROXY header", WORLD_PROXIED_FIRST, SL_TCP, ACK, .begun = true,
+	 .ahead = 1, .want = XDP_REDIRECT},
+	{"data where a PROXY header goes", WORLD_PROXIED, SL_TCP, ACK, .begun = true,
+	 .payload = 999, .want = XDP_DROP},
+	{"SYN with data, to a PROXY header", WORLD_PROXIED, SL_TCP, SYN, .payload = 999,
+	 .want = XDP_REDIRECT},
+	{"too big with a PROXY header: MTU", WORLD_PROXIED, SL_TCP, ACK, .begun = true, .ahead = 1,
+	 .payload = 1400, .dont_fragment = true, .want = XDP_TX},
+	{"datagram, no PROXY header", WORLD_PROXIED, SL_UDP, .payload = 999, .want = XDP_REDIRECT},
 	{"another's MAC", WORLD_SNAT, SL_TCP, SYN, .spoil = not_our_mac, .want = XDP_PASS},
 	{"another's address", WORLD_SNAT, SL_TCP, SYN, .spoil = other_destination,
 	 .want = XDP_PASS},
@@ -379,6 +400,7 @@ static void run_case(struct rig *rig, bool v6, size_t number)
 	if (c->begun)
 		packet_build(&burst->packets[burst->n++], &spec);
 	spec.tcp_flags = c->flags;
+	spec.seq += c->ahead;
 	spec.ttl = c->ttl;
 	spec.ip_options = c->ip_options;
 	spec.payload = c->payload;
@@ -424,6 +446,8 @@ static void assert_all_was_met(const struct rig *rig)
 	assert_true(rig->verdicts[XDP_TX] > STEPS / 100);
 	assert_true(rig->verdicts[XDP_REDIRECT] > STEPS / 4);
 	assert_int_equal(rig->verdicts[XDP_ABORTED], 0);
+	printf("%llu PROXY headers\n", (unsigned long long)rig->headers);
+	assert_true(rig->headers > STEPS / 2000);
 }
 
 static struct burst *burst_of(struct rig *rig, uint32_t ifindex)

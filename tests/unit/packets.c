@@ -153,6 +153,8 @@ static void put_l4(unsigned char *ip, unsigned char *l4, const struct packet_spe
 		l4[13] = spec->tcp_flags;
 		put16(l4 + 14, 64240);
 		memset(l4 + 20, 1, spec->tcp_options);
+		if (spec->options[0] != 0)
+			memcpy(l4 + 20, spec->options, spec->tcp_options);
 		put16(l4 + 16, packet_checksum_slow(pseudo_sum(ip, SL_TCP, length), l4, length));
 		return;
 	}

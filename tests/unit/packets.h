@@ -46,6 +46,7 @@ struct packet_spec {
 	uint8_t tcp_flags;
 	uint32_t seq, ack;
 	uint8_t tcp_options; /* bytes, a multiple of 4 */
+	uint8_t options[40]; /* which; a first 0: no operations */
 	uint16_t payload;    /* bytes */
 	uint8_t fill;	     /* of the payload: byte i is fill + i */
 	bool no_checksum;    /* UDP with 0 for a checksum */

@@ -31,7 +31,8 @@ static void packets_see_a_change_from_its_commit_on(void **state)
 static void settings_reach_packets_with_the_commit(void **state)
 {
 	struct engine_group settings = {
-		.preserve_client_ip = true, .sticky_source_ip = true, .fail_open = 0x82};
+		.preserve_client_ip = true, .sticky_source_ip = true, .proxy_header = true,
+		.proxy_first_ack = true, .fail_open = 0x82};
 	struct model_fixture *model = *state;
 	const struct sl_group *record;
 
@@ -40,7 +41,8 @@ static void settings_reach_packets_with_the_commit(void **state)
 	assert_int_equal(record->id, GROUP);
 	assert_int_equal(record->flags, 0);
 	assert_int_equal(model_commit(model), 0);
-	assert_int_equal(record->flags, SL_GROUP_PRESERVE | SL_GROUP_STICKY | 0x8200);
+	assert_int_equal(record->flags, SL_GROUP_PRESERVE | SL_GROUP_STICKY | SL_GROUP_PROXY |
+						SL_GROUP_PROXY_FIRST_ACK | 0x8200);
 	settings = (struct engine_group){.sticky_source_ip = true};
 	assert_int_equal(groups_put(model->groups, GROUP, &settings), 0);
 	assert_int_equal(model_commit(model), 0);

@@ -275,11 +275,15 @@ static uint32_t targets_of(enum world_service service)
 static void fill_service(struct world *world, bool v6, enum world_service service)
 {
 	uint32_t n = targets_of(service), port = world->port[side_of(service)];
-	uint32_t flags = service == WORLD_PRESERVED ? SL_GROUP_PRESERVE :
-			 service == WORLD_STICKY    ? SL_GROUP_STICKY :
-						      0;
+	static const uint32_t flags[WORLD_SERVICES] = {
+		[WORLD_PRESERVED] = SL_GROUP_PRESERVE,
+		[WORLD_STICKY] = SL_GROUP_STICKY,
+		[WORLD_PROXIED] = SL_GROUP_PROXY,
+		[WORLD_PROXIED_FIRST] =
+			SL_GROUP_PROXY | SL_GROUP_PROXY_FIRST_ACK | SL_GROUP_PRESERVE,
+	};
 	uint16_t listener = world_add_listener(world, TCP_IDLE_MS, UDP_IDLE_MS);
-	uint16_t group = world_add_group(world, flags, n);
+	uint16_t group = world_add_group(world, flags[service], n);
 	struct packet_end vip = world_vip(v6, service);
 
 	world->listener[v6][service] = listener;

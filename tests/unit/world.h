@@ -27,6 +27,8 @@ enum world_service {
 	WORLD_TAGGED,	    /* one target behind VLAN 100 */
 	WORLD_DOUBLE_TAGGED, /* one target behind VLAN 20 in VLAN 10 */
 	WORLD_NARROW,	    /* one target behind a link of WORLD_NARROW_MTU */
+	WORLD_PROXIED,	    /* one target that gets PROXY headers, SNAT */
+	WORLD_PROXIED_FIRST, /* the same with the client's first ACK; client IP preserved */
 	WORLD_SERVICES,
 };
 #define WORLD_SERVICE_PORT(service) ((uint16_t)(1000 + (service)))
