@@ -22,6 +22,7 @@ enum who {
 	WHO_ALL,    /* ranges and types decide */
 	WHO_NOBODY, /* asks for what this version does not do */
 	WHO_TCP,    /* groups of protocol TCP; the others are locked to their default */
+	WHO_ANY_TCP, /* groups of protocol TCP or TCP_UDP */
 };
 
 static const struct definition {
@@ -101,8 +102,15 @@ static const struct definition {
 	[ATTRIBUTE_PROXY_PROTOCOL] = {.key = "proxy_protocol_v2.enabled",
 				      .owner = TG,
 				      .type = TYPE_BOOLEAN,
-				      .who = WHO_NOBODY,
+				      .who = WHO_ANY_TCP,
 				      .standard = "false"},
+	/* AWS has it, too, but only its support sets it */
+	[ATTRIBUTE_PROXY_PLACEMENT] = {.key = "proxy_protocol_v2.client_to_server.header_placement",
+				       .owner = TG,
+				       .type = TYPE_CHOICE,
+				       .who = WHO_ANY_TCP,
+				       .standard = "on_first_ack_with_payload",
+				       .choices = "[on_first_ack_with_payload, on_first_ack]"},
 	[ATTRIBUTE_STICKINESS] = {.key = "stickiness.enabled",
 				  .owner = TG,
 				  .type = TYPE_BOOLEAN,
@@ -338,6 +346,19 @@ static bool bucket_is_valid(const char *name)
 			    strstr(name, "..") == NULL);
 }
 
+/* Whether a group or load balancer may have another value than the default. */
+static bool may_differ(const struct attributes *attributes, const struct definition *def)
+{
+	switch (def->who) {
+	case WHO_TCP:
+		return attributes->protocol == PROTOCOL_TCP;
+	case WHO_ANY_TCP:
+		return protocol_has_tcp(attributes->protocol);
+	default:
+		return true;
+	}
+}
+
 static int check_value(const struct attributes *attributes, const struct definition *def,
 		       const char *value, const struct params *params)
 {
@@ -368,7 +389,7 @@ static int check_value(const struct attributes *attributes, const struct definit
 	if (def->who == WHO_NOBODY)
 		return params_fail(params, "InvalidConfigurationRequest",
 				   "'%s' value '%s' is not supported", def->key, value);
-	if (def->who == WHO_TCP && attributes->protocol != PROTOCOL_TCP)
+	if (!may_differ(attributes, def))
 		return params_fail(params, "InvalidConfigurationRequest",
 				   "'%s' cannot be '%s' for target groups with the %s protocol",
 				   def->key, value, protocol_name(attributes->protocol));

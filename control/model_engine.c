@@ -14,6 +14,10 @@ static void fill_group(const struct group *group, struct engine_group *ret)
 		.preserve_client_ip =
 			attributes_is_true(&group->attributes, ATTRIBUTE_PRESERVE_CLIENT_IP),
 		.sticky_source_ip = attributes_is_true(&group->attributes, ATTRIBUTE_STICKINESS),
+		.proxy_header = attributes_is_true(&group->attributes, ATTRIBUTE_PROXY_PROTOCOL),
+		.proxy_first_ack = strcmp(attributes_get(&group->attributes,
+							 ATTRIBUTE_PROXY_PLACEMENT),
+					  "on_first_ack") == 0,
 		.fail_open = group->fail_open,
 		.zones = group->load_balancer != NULL ? model_zones(group->load_balancer) : 0,
 	};

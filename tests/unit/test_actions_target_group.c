@@ -296,12 +296,25 @@ static void attributes_reach_the_engine(void **state)
 		 "{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'preserve_client_ip.enabled', "
 		 "'Value': 'true'}, {'Key': 'stickiness.enabled', 'Value': 'true'}]}",
 		 tcp);
-	assert_int_equal(json_array_size(at_path(r, "Attributes")), 16);
+	assert_int_equal(json_array_size(at_path(r, "Attributes")), 17);
 	json_decref(r);
 	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.preserve_client_ip);
 	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.sticky_source_ip);
+	assert_false(fake_engine_group(f->engine, id_of(tcp))->group.proxy_header);
+	json_decref(call(f, "ModifyTargetGroupAttributes",
+			 "{'TargetGroupArn': '%s', 'Attributes': [{'Key': "
+			 "'proxy_protocol_v2.enabled', 'Value': 'true'}]}",
+			 tcp));
+	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.proxy_header);
+	assert_false(fake_engine_group(f->engine, id_of(tcp))->group.proxy_first_ack);
+	json_decref(call(f, "ModifyTargetGroupAttributes",
+			 "{'TargetGroupArn': '%s', 'Attributes': [{'Key': "
+			 "'proxy_protocol_v2.client_to_server.header_placement', 'Value': "
+			 "'on_first_ack'}]}",
+			 tcp));
+	assert_true(fake_engine_group(f->engine, id_of(tcp))->group.proxy_first_ack);
 	r = call(f, "DescribeTargetGroupAttributes", "{'TargetGroupArn': '%s'}", tcp);
-	assert_int_equal(json_array_size(at_path(r, "Attributes")), 16);
+	assert_int_equal(json_array_size(at_path(r, "Attributes")), 17);
 	json_decref(r);
 	call_fails(f, "ValidationError", "ModifyTargetGroupAttributes",
 		   "{'TargetGroupArn': '%s', 'Attributes': [{'Key': 'stickiness.enabled', 'Value': "

@@ -60,6 +60,7 @@ struct standard {
 #define LB ATTRIBUTE_OF_LOAD_BALANCER
 #define TG ATTRIBUTE_OF_TARGET_GROUP
 #define TGH "target_group_health."
+#define PLACEMENT "proxy_protocol_v2.client_to_server.header_placement"
 
 static const struct standard standards[] = {
 	{LB, "access_logs.s3.enabled", "false", "false"},
@@ -75,6 +76,7 @@ static const struct standard standards[] = {
 	{TG, "deregistration_delay.connection_termination.enabled", "false", "true"},
 	{TG, "preserve_client_ip.enabled", "false", "true"},
 	{TG, "proxy_protocol_v2.enabled", "false", "false"},
+	{TG, PLACEMENT, "on_first_ack_with_payload", "on_first_ack_with_payload"},
 	{TG, "stickiness.enabled", "false", "false"},
 	{TG, "stickiness.type", "source_ip", "source_ip"},
 	{TG, "load_balancing.cross_zone.enabled", "use_load_balancer_configuration",
@@ -169,8 +171,18 @@ static const struct trial trials[] = {
 	{TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360000", NULL, NULL},
 	{TG, UDP, "target_health_state.unhealthy.draining_interval_seconds", "360001", V, NULL},
 	{TG, TCP, "proxy_protocol_v2.enabled", "false", NULL, NULL},
-	{TG, TCP, "proxy_protocol_v2.enabled", "true", I,
-	 "'proxy_protocol_v2.enabled' value 'true' is not supported"},
+	{TG, TCP, "proxy_protocol_v2.enabled", "true", NULL, NULL},
+	{TG, BOTH, "proxy_protocol_v2.enabled", "true", NULL, NULL},
+	{TG, TCP, "proxy_protocol_v2.enabled", "on", V,
+	 "'proxy_protocol_v2.enabled' must be one of [true, false]"},
+	{TG, UDP, "proxy_protocol_v2.enabled", "false", NULL, NULL},
+	{TG, UDP, "proxy_protocol_v2.enabled", "true", I,
+	 "'proxy_protocol_v2.enabled' cannot be 'true' for target groups with the UDP protocol"},
+	{TG, TCP, PLACEMENT, "on_first_ack", NULL, NULL},
+	{TG, BOTH, PLACEMENT, "on_first_ack", NULL, NULL},
+	{TG, UDP, PLACEMENT, "on_first_ack", I, NULL},
+	{TG, TCP, PLACEMENT, "on_syn", V,
+	 "'" PLACEMENT "' must be one of [on_first_ack_with_payload, on_first_ack]"},
 	{TG, TCP, "stickiness.enabled", "true", NULL, NULL},
 	{TG, TCP, "stickiness.type", "lb_cookie", I,
 	 "Stickiness type 'lb_cookie' is not supported for target groups with the TCP "
