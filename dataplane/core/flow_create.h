@@ -296,6 +296,7 @@ SL_INLINE void sl_flow_fill(sl_tables_t t, bool v6, __u32 flow, const struct sl_
 	__builtin_memcpy(target->client_mac, c->client_mac, SL_MAC_BYTES);
 	target->client_port = c->port;
 	cold->proxy = sl_proxy_mode(c, choice);
+	cold->settled = 0;
 	cold->isn = 0;
 	if (cold->proxy != SL_PROXY_NEVER) {
 		client->packets_high = target->packets_high = SL_LINE_PROXY;

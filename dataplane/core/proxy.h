@@ -112,7 +112,7 @@ SL_INLINE int sl_proxy_onward(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l
 	struct sl_tcp *tcp = p->l4;
 	bool syn = p->tcp_flags & SL_TCP_SYN;
 
-	if (n->mode == SL_PROXY_SETTLED || (ahead > 0 && !syn)) {
+	if (!syn && (n->settled || ahead > 0)) {
 		tcp->seq = SL_BE32(SL_FROM_BE32(p->seq) + SL_PROXY_BYTES);
 		tcp->check = sl_csum_apply(tcp->check, sl_csum_delta32(0, p->seq, tcp->seq));
 		return (int)found->number;
@@ -138,16 +138,20 @@ SL_INLINE void sl_proxy_learn(sl_tables_t t, bool v6, const struct sl_packet *p,
 	struct sl_flow_cold *cold = sl_cold(t, v6, found->number / 2);
 	__u32 ack = SL_FROM_BE32(p->ack);
 
-	if (n->mode == SL_PROXY_SETTLED || client == NULL || cold == NULL ||
-	    (p->tcp_flags & SL_TCP_RST))
+	if (client == NULL || cold == NULL || (p->tcp_flags & SL_TCP_RST))
 		return;
 	if (p->tcp_flags & SL_TCP_SYN) {
+		if (cold->isn == SL_BE32(ack - 1)) /* the same again */
+			return;
+		/* a client that began anew; its target may have forgotten a connection */
 		n->begin = ack;
 		cold->isn = SL_BE32(ack - 1);
-	} else if (SL_CONTROL_STATE(client->control) !=
-			   SL_FLOW_HALF_OPEN && /* or of an older one */
-		   (__s32)(ack - n->begin) >= SL_PROXY_BYTES) {
-		cold->proxy = n->mode = SL_PROXY_SETTLED;
+		SL_ORDER();
+		cold->settled = n->settled = false;
+	} else if (!n->settled && (__s32)(ack - n->begin) >= SL_PROXY_BYTES &&
+		   /* or it is about an older connection */
+		   SL_CONTROL_STATE(client->control) != SL_FLOW_HALF_OPEN) {
+		cold->settled = n->settled = true;
 	}
 }
 

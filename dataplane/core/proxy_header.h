@@ -42,22 +42,9 @@ SL_INLINE __u32 sl_crc32c(const __u8 *bytes, __u32 n)
 SL_INLINE void sl_proxy_write(__u8 *at, bool v6, const struct sl_flow_key *key)
 {
 	const __u8 fixed[SL_PROXY_FIXED_BYTES] = {
-		0x0d,
-		0x0a,
-		0x0d,
-		0x0a,
-		0x00,
-		0x0d,
-		0x0a,
-		0x51,
-		0x55,
-		0x49,
-		0x54,
-		0x0a,
-		0x21 /* version 2, PROXY */,
-		v6 ? SL_PROXY_TCP6 : SL_PROXY_TCP4,
-		0x00,
-		SL_PROXY_BYTES - SL_PROXY_FIXED_BYTES,
+		0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
+		0x21 /* version 2, PROXY */, v6 ? SL_PROXY_TCP6 : SL_PROXY_TCP4,
+		0x00, SL_PROXY_BYTES - SL_PROXY_FIXED_BYTES,
 	};
 	const __u32 address = 4 * SL_WORDS(v6);
 	__u8 *ports = at + SL_PROXY_FIXED_BYTES + 2 * address;

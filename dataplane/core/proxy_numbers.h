@@ -17,6 +17,7 @@
 struct sl_numbers {
 	__u32 begin; /* of the client's first byte, which both sides agree on until there is one */
 	__u8 mode;   /* enum sl_proxy_mode */
+	bool settled; /* the header is there: numbers are 100 apart, whatever they are */
 };
 
 /** Read the numbers of a flow. Returns false when its line changed hands since it was found. */
@@ -29,6 +30,7 @@ SL_INLINE bool sl_numbers_read(sl_tables_t t, bool v6, const struct sl_found *fo
 		return false;
 	n->begin = SL_FROM_BE32(cold->isn) + 1;
 	n->mode = cold->proxy;
+	n->settled = cold->settled;
 	return sl_line_unchanged(found->line, found->version);
 }
 
@@ -40,9 +42,9 @@ SL_INLINE __be32 sl_numbers_back(const struct sl_numbers *n, __be32 number)
 {
 	__u32 ahead = SL_FROM_BE32(number) - n->begin;
 
-	if (n->mode != SL_PROXY_SETTLED && (__s32)ahead <= 0)
+	if (!n->settled && (__s32)ahead <= 0)
 		return number;
-	if (n->mode != SL_PROXY_SETTLED && ahead < SL_PROXY_BYTES)
+	if (!n->settled && ahead < SL_PROXY_BYTES)
 		return SL_BE32(n->begin);
 	return SL_BE32(SL_FROM_BE32(number) - SL_PROXY_BYTES);
 }

@@ -150,7 +150,6 @@ enum sl_proxy_mode {
 	SL_PROXY_NEVER,
 	SL_PROXY_WITH_PAYLOAD, /* with the client's first bytes, or with its FIN */
 	SL_PROXY_FIRST_ACK,    /* with the client's first ACK, or any later packet */
-	SL_PROXY_SETTLED,      /* the target acknowledged it whole */
 };
 
 /* What an established packet never needs, unless its flow has a PROXY header. */
@@ -161,7 +160,7 @@ struct sl_flow_cold {
 	__u8 fail_open; /* chosen while its group failed open */
 	__u8 zone;
 	__u8 proxy; /* enum sl_proxy_mode */
-	__u8 reserved;
+	__u8 settled; /* the target acknowledged the whole header */
 	__be32 isn; /* the client's, if there is a PROXY header; else 0 */
 	__u8 unused[8];
 };

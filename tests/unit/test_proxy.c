@@ -328,6 +328,25 @@ static void where_the_stream_begins_is_what_the_target_says(void **state)
 	assert_has_header(&talk, &packet, 10);
 }
 
+static void a_target_that_forgot_a_connection_gets_a_header_for_the_next(void **state)
+{
+	struct talk talk;
+	struct packet packet;
+
+	talk_begin(&talk, *state, false, WORLD_PROXIED, 1000, 5000);
+	client_sends(&talk, 0, SL_TCP_ACK, 10, &packet);
+	target_sends(&talk, HEADER + 10, SL_TCP_ACK, &packet);
+	target_sends(&talk, 0, SL_TCP_SYN | SL_TCP_ACK, &packet); /* late */
+	assert_true(cold_of(&talk)->settled);
+	talk.begin = 7001;
+	client_sends(&talk, -1u, SL_TCP_SYN, 0, &packet);
+	assert_int_equal(seq_of(&packet), 7000);
+	target_sends(&talk, 0, SL_TCP_SYN | SL_TCP_ACK, &packet);
+	assert_int_equal(ack_of(&packet), 7001);
+	client_sends(&talk, 0, SL_TCP_ACK, 10, &packet);
+	assert_has_header(&talk, &packet, 10);
+}
+
 static void acknowledgements_of_an_older_connection_settle_nothing(void **state)
 {
 	struct path *path = *state;
@@ -339,12 +358,12 @@ static void acknowledgements_of_an_older_connection_settle_nothing(void **state)
 	talk.target = world_answer(&packet);
 	talk.target.payload = 0;
 	target_sends(&talk, 5000, SL_TCP_ACK, &packet); /* TIME_WAIT */
-	assert_int_equal(cold_of(&talk)->proxy, SL_PROXY_WITH_PAYLOAD);
+	assert_false(cold_of(&talk)->settled);
 	target_sends(&talk, 0, SL_TCP_SYN | SL_TCP_ACK, &packet);
 	target_sends(&talk, 5000, SL_TCP_RST | SL_TCP_ACK, &packet);
-	assert_int_equal(cold_of(&talk)->proxy, SL_PROXY_WITH_PAYLOAD);
+	assert_false(cold_of(&talk)->settled);
 	target_sends(&talk, HEADER, SL_TCP_ACK, &packet);
-	assert_int_equal(cold_of(&talk)->proxy, SL_PROXY_SETTLED);
+	assert_true(cold_of(&talk)->settled);
 }
 
 static void a_wrong_checksum_stays_wrong(void **state)
@@ -410,6 +429,7 @@ int main(void)
 		PATH_TEST(data_in_a_syn_is_cut_off),
 		PATH_TEST(data_that_would_take_the_headers_place_is_dropped),
 		PATH_TEST(where_the_stream_begins_is_what_the_target_says),
+		PATH_TEST(a_target_that_forgot_a_connection_gets_a_header_for_the_next),
 		PATH_TEST(acknowledgements_of_an_older_connection_settle_nothing),
 		PATH_TEST(a_wrong_checksum_stays_wrong),
 		PATH_TEST(a_fragment_is_no_place_for_a_header),
