@@ -197,6 +197,15 @@ def test_live_connections_keep_what_they_began_with(rig, sluice, nginx):
         assert curl(rig, plain.url()).strip() == "task1"
 
 
+def test_a_restart_of_sluiced_leaves_connections_and_the_next_ones_their_headers(rig, sluice, nginx):
+    with proxied(rig, sluice, "restarted") as restarted, \
+            HttpConnection(rig, restarted.vip, restarted.port) as kept:
+        before = kept.get()
+        sluice.restart()
+        assert kept.get() == before
+        assert curl(rig, restarted.url()).split()[0] == rig.client_v4
+
+
 def test_udp_has_no_header(rig, sluice):
     with sluice.service("both", [rig.echo], protocol="TCP_UDP", port=7, attributes=ENABLED) as both:
         assert udp_ask(rig, both.vip, both.port, b"plain") == b"plain"
