@@ -130,7 +130,9 @@ class Flood:
 
 
 def test_a_flood_to_the_kernel_starves_neither_flows_nor_neighbours(rig, sluice):
-    with sluice.service("calm", rig.tasks) as calm, \
+    # no verdict in between: a machine that is all busy may answer no check within 150 ms, twice
+    slow = {"sluice.health_check.interval_ms": "off", "sluice.health_check.timeout_ms": "off"}
+    with sluice.service("calm", rig.tasks, attributes=slow) as calm, \
             HttpConnection(rig, calm.vip, calm.port) as kept:
         kept.get()
         passed, limited = to_kernel(sluice)
