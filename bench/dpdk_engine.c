@@ -145,7 +145,7 @@ static int engine_run(struct bench *bench)
 	for (unsigned int i = 0; i < 2; i++)
 		ifindex[i] = if_nametoindex(bench->config.dpdk.ports[i].interface);
 	bench->tables.scratch = &bench->scratch;
-	bench->tables.cpu = bench->tables.config->cpus - 1;
+	tables_count_on(&bench->tables, bench->tables.config->cpus - 1);
 	rig_fill(&kind, &bench->tables, ifindex, &bench->rig);
 	for (unsigned int i = 0; i < 2; i++) {
 		ports.list[i].carrier_index = ifindex[i];

@@ -308,7 +308,7 @@ int engine_open(const struct engine_config *config, const struct engine_events *
 	engine->ops = backends[config->kind];
 	r = engine->ops->open(&engine->config, &engine->backend, &engine->tables, &engine->taken_over, error);
 	if (r == 0)
-		engine->tables.cpu = engine->tables.config->cpus - 1;
+		tables_count_on(&engine->tables, engine->tables.config->cpus - 1);
 	if (r == 0)
 		r = open_network(engine, error);
 	if (r == 0)

@@ -45,7 +45,9 @@ struct sl_tables {
 	struct sl_cpu_counters *cpu_counts;
 
 	/* of this thread */
-	__u32 cpu;
+	__u32 cpu; /* set by tables_count_on(), with the two below */
+	struct sl_listener_counters *own_listener_counts;
+	struct sl_target_counters *own_target_counts;
 	__u64 now_ns; /* CLOCK_MONOTONIC, set by the thread before it handles packets */
 	struct sl_scratch *scratch;
 	struct sl_flow_record record;
@@ -115,16 +117,12 @@ SL_INLINE struct sl_flow_pool *sl_pool(sl_tables_t t, bool v6)
 
 SL_INLINE struct sl_listener_counters *sl_count_listener(sl_tables_t t, __u32 number)
 {
-	return number < SL_MAX_LISTENERS ?
-		       SL_THERE(&t->listener_counts[t->cpu * SL_MAX_LISTENERS + number]) :
-		       NULL;
+	return number < SL_MAX_LISTENERS ? SL_THERE(&t->own_listener_counts[number]) : NULL;
 }
 
 SL_INLINE struct sl_target_counters *sl_count_target(sl_tables_t t, __u32 number)
 {
-	return number < t->config->max_targets ?
-		       SL_THERE(&t->target_counts[t->cpu * t->config->max_targets + number]) :
-		       NULL;
+	return number < t->config->max_targets ? SL_THERE(&t->own_target_counts[number]) : NULL;
 }
 
 SL_INLINE struct sl_cpu_counters *sl_count_cpu(sl_tables_t t)

@@ -218,6 +218,14 @@ void *tables_place(const struct sl_tables *tables, enum table table)
 	return *(void *const *)((const char *)tables + specs[table].member);
 }
 
+void tables_count_on(struct sl_tables *tables, uint32_t cpu)
+{
+	tables->cpu = cpu;
+	tables->own_listener_counts = &tables->listener_counts[(size_t)cpu * SL_MAX_LISTENERS];
+	tables->own_target_counts =
+		&tables->target_counts[(size_t)cpu * tables->config->max_targets];
+}
+
 static size_t table_bytes(enum table table, const struct sl_config *config)
 {
 	return specs[table].bytes * tables_records(table, config);
@@ -233,6 +241,8 @@ size_t tables_bind_block(struct sl_tables *tables, const struct sl_config *confi
 			tables_bind(tables, table, (char *)memory + offset);
 		offset += (table_bytes(table, config) + page - 1) / page * page;
 	}
+	if (memory != NULL)
+		tables_count_on(tables, 0);
 	return offset;
 }
 
@@ -249,6 +259,7 @@ int tables_allocate(const struct sl_config *config, struct sl_tables *ret_tables
 			memcpy(memory, config, sizeof(*config));
 		tables_bind(ret_tables, table, memory);
 	}
+	tables_count_on(ret_tables, 0);
 	ret_tables->scratch = calloc(1, sizeof(*ret_tables->scratch));
 	if (ret_tables->scratch == NULL)
 		goto fail;

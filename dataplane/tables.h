@@ -77,6 +77,9 @@ void tables_bind(struct sl_tables *tables, enum table table, void *memory);
 /** Where a table lies; NULL when it was not bound. */
 void *tables_place(const struct sl_tables *tables, enum table table);
 
+/** Have a thread's view count as one CPU: below the config's cpus. The counters must be bound. */
+void tables_count_on(struct sl_tables *tables, uint32_t cpu);
+
 /**
  * Bind all tables to one block of memory, each at the start of a page.
  *

@@ -109,7 +109,8 @@ SL_INLINE int sl_stale_family(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 l
 	control = SL_READ(client->control);
 	target = sl_target(t, client->target);
 	closed = sl_state_is_closed(SL_CONTROL_STATE(control));
-	ends = !closed && sl_target_ends(target, p.key.protocol, found.number);
+	ends = !closed && target != NULL &&
+	       sl_target_ends(target->ends, (__u8)p.key.protocol, found.number);
 	if (ends && p.key.protocol == SL_TCP && !sl_tcp_begins(p.tcp_flags)) {
 		listener = sl_count_listener(t, client->listener);
 		/* the flow stays until control takes it, so that both sides get their RST */
@@ -268,8 +269,9 @@ SL_INLINE int sl_forward_found(sl_tables_t t, sl_frame_t *frame, bool v6, __u32 
 
 	if (SL_UNLIKELY(!sl_rewrite_read(t, v6, found, &r)))
 		return sl_drop(t, SL_DROP_RACE);
-	if (SL_UNLIKELY((p->tcp_flags & SL_TCP_SYN) || r.ends) && !made &&
-	    (sl_tcp_begins(p->tcp_flags) || r.ends))
+	if (SL_UNLIKELY(((p->tcp_flags & SL_TCP_SYN) | r.ends) != 0) && !made &&
+	    (sl_tcp_begins(p->tcp_flags) ||
+	     sl_target_ends(r.ends, (__u8)p->key.protocol, found->number)))
 		return SL_NEED_CHECK;
 	return sl_forward_on(t, frame, v6, l3, port, p, found, &r, only_plain);
 }

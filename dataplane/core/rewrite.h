@@ -54,7 +54,7 @@ struct sl_rewrite {
 	__u16 l4_delta;
 	__u16 target;
 	__u16 listener;
-	bool ends; /* its target ends the flow */
+	__u8 ends; /* SL_ENDS_… of its target */
 	__u64 hop; /* SL_NEXT_HOP_… */
 };
 
@@ -71,15 +71,13 @@ SL_INLINE __u64 sl_line_hop(const struct sl_flow_line *line, __u32 number,
 	return onward ^ ((onward ^ back) & SL_IF_TARGETS(number));
 }
 
-/** Whether a target ends a flow, of which a packet came on line @number. */
-SL_INLINE bool sl_target_ends(const struct sl_target *target, __u8 protocol, __u32 number)
+/** Whether a target with these SL_ENDS_… ends a flow, of which a packet came on line @number. */
+SL_INLINE bool sl_target_ends(__u8 ends, __u8 protocol, __u32 number)
 {
-	if (target == NULL || SL_LIKELY(target->ends == 0))
-		return false;
 	if (protocol != SL_UDP)
-		return target->ends & SL_ENDS_TCP;
+		return ends & SL_ENDS_TCP;
 	/* what the target still answers passes: the flow moves with the client's next datagram */
-	return (target->ends & SL_ENDS_UDP) && !(number & 1);
+	return (ends & SL_ENDS_UDP) && !(number & 1);
 }
 
 /** Read the rewrite of a line. Returns false when the line changed hands since it was found. */
@@ -101,7 +99,7 @@ SL_INLINE bool sl_rewrite_read(sl_tables_t t, bool v6, const struct sl_found *fo
 	r->target = line->target;
 	r->listener = line->listener;
 	target = sl_target(t, r->target);
-	r->ends = sl_target_ends(target, line->protocol, found->number);
+	r->ends = target != NULL ? SL_READ(target->ends) : 0;
 	r->hop = sl_line_hop(line, found->number, target);
 	return sl_line_unchanged(line, found->version);
 }

@@ -122,7 +122,7 @@ static int open_worker(struct backend *backend, unsigned int number, const struc
 
 	worker->number = number;
 	worker->tables = *tables;
-	worker->tables.cpu = number;
+	tables_count_on(&worker->tables, number);
 	worker->tables.scratch = &worker->scratch;
 	worker->idle = backend->idle;
 	worker->wake_fd = backend->wake_fd;
@@ -149,7 +149,7 @@ static int open_service(struct backend *backend, const struct sl_tables *tables)
 	struct service *service = &backend->service;
 
 	service->tables = *tables;
-	service->tables.cpu = backend->n_workers;
+	tables_count_on(&service->tables, backend->n_workers);
 	service->tables.scratch = &service->scratch;
 	service->n_ports = backend->n_ports;
 	for (unsigned int i = 0; i < backend->n_ports; i++) {

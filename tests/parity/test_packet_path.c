@@ -118,7 +118,7 @@ static int setup(void **state)
 	if (xdp_program_load(&options, &rig->program, error) < 0)
 		fail_msg("%s", error);
 	assert_int_equal(tables_allocate(&config, &rig->flat), 0);
-	rig->flat.cpu = stay_on_one_cpu();
+	tables_count_on(&rig->flat, stay_on_one_cpu());
 	rig->flat.flow_ended = note_record;
 	rig->flat.context = &rig->native_records;
 	rig->ring = ring_buffer__new(bpf_map__fd(rig->program.skeleton->maps.sl_records),

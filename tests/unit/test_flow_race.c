@@ -153,7 +153,7 @@ static void two_processors_leave_the_table_whole_and_no_packet_wrong(void **stat
 		struct worker *w = &workers[i];
 
 		w->tables = path->tables;
-		w->tables.cpu = i;
+		tables_count_on(&w->tables, i);
 		w->tables.scratch = &w->scratch;
 		w->tables.flow_ended = count_end;
 		w->tables.context = w;
@@ -244,7 +244,7 @@ static void fins_that_both_sides_send_at_once_close_a_flow(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		closers[i] = (struct closer){
 			.tables = path->tables, .side = i, .arrived = &arrived};
-		closers[i].tables.cpu = i;
+		tables_count_on(&closers[i].tables, i);
 		assert_int_equal(pthread_create(&closers[i].thread, NULL, close_all, &closers[i]),
 				 0);
 	}
