@@ -35,7 +35,7 @@ enum sl_need {
 	SL_NEED_PROXY,	  /* its flow has a PROXY header: sl_translate() first */
 	SL_NEED_TIME_EXCEEDED,
 	SL_NEED_TOO_BIG, /* MTU of the next link in the bits above */
-	SL_NEED_WHOLE,	 /* sl_forward_plain() has no place for it; nothing was done yet */
+	SL_NEED_WHOLE,	 /* only plain packets were asked for: sl_forward() takes it */
 };
 
 SL_INLINE int sl_drop(sl_tables_t t, enum sl_drop reason)

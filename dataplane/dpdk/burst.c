@@ -8,6 +8,10 @@
  * All but the last only find out about a frame itself and ask for memory. What
  * they fetched may be another flow's by the time of the last, which asks the
  * tables anew: the result is that of frame by frame.
+ *
+ * Most frames are plain: untagged, no options, no fragment, TCP or UDP. The last
+ * stage is compiled once for each kind of these, and does not look again at what
+ * the first has seen; what then turns out not to leave plain begins anew.
  */
 #include "burst.h"
 
@@ -134,9 +138,12 @@ SL_INLINE void pending_begin(struct sl_tables *t, const struct burst *burst, str
 	__be16 type;
 
 	frame_of(mbuf, &frame);
+	if (SL_UNLIKELY(frame.end - frame.data < PLAIN_BYTES)) {
+		pending_begin_odd(t, burst, mbuf, p);
+		return;
+	}
 	type = ((const struct sl_eth *)frame.data)->type;
-	if (SL_UNLIKELY(frame.end - frame.data < PLAIN_BYTES ||
-			!sl_is_ours(&frame, burst->untagged, type)))
+	if (SL_UNLIKELY(!sl_is_ours(&frame, burst->untagged, type)))
 		pending_begin_odd(t, burst, mbuf, p);
 	else if (SL_LIKELY(type == SL_BE16(SL_ETHERTYPE_IPV4)) && is_plain(&frame, false, SL_TCP))
 		pending_parse(t, &frame, p, false, PLAIN_L3, port, PENDING_TCP4);
