@@ -87,6 +87,7 @@ static int maps_bind(struct xdp_program *program, const struct sl_config *config
 		if (table == TABLE_CONFIG) /* the first: xdp_program_close() goes by it */
 			*program->tables.config = *config;
 	}
+	tables_count_on(&program->tables, 0);
 	program->tables.scratch = calloc(1, sizeof(*program->tables.scratch));
 	return program->tables.scratch == NULL ? -ENOMEM : 0;
 }
