@@ -81,8 +81,7 @@ def proxied(rig, sluice, name, attributes=None, **options):
 
 def digest(path):
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() \
-            if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -142,8 +141,7 @@ def losing(rig, short):
     rules = ("add table inet loss\n"
              "add chain inet loss input { type filter hook input priority 0; }\n"
              "add rule inet loss input meta l4proto tcp numgen random mod 50 == 0 drop\n")
-    if rig.exec(short, "nft", "-f", "-", text_input=rules, check=False).returncode != 0:
-        pytest.skip("the kernel has no nf_tables")
+    rig.exec(short, "nft", "-f", "-", text_input=rules)
     try:
         yield
     finally:
