@@ -14,11 +14,10 @@ TRIES = 5              # while other work takes the balancer's core away, some m
 class Generator:
     def __init__(self, rig, vip, flows, core=None):
         self.flows, self.vip = flows, vip
-        mac = rig.exec("lb", "ip", "-o", "link", "show", "dev",
-                       rig.interfaces[0]).stdout.split("link/ether ")[1].split()[0]
         self.process = rig.spawn(
             "client", *(["taskset", "-c", str(core)] if core is not None else []),
-            os.path.join(rigs.BUILD, "bench", "bench_generator"), "eth0", mac, "10.77.0.10", vip,
+            os.path.join(rigs.BUILD, "bench", "bench_generator"), "eth0",
+            rig.mac("lb", rig.interfaces[0]), "10.77.0.10", vip,
             str(rigs.ECHO_PORT), str(flows), f"{rigs.NETNS_DIR}/{rig.ns('switch')}", "lb",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -30,8 +30,7 @@ class Wires:
         for wire in self.targets:
             self._see_only_syns(wire)
         self.macs = b"".join(
-            bytes.fromhex(rig.exec(short, "ip", "-o", "link", "show", "dev", device)
-                          .stdout.split("link/ether ")[1].split()[0].replace(":", ""))
+            bytes.fromhex(rig.mac(short, device).replace(":", ""))
             for short, device in (("lb", rig.interfaces[0]), ("client", "eth0")))
 
     @staticmethod

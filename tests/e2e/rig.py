@@ -285,6 +285,10 @@ class Rig:
         # what sluiced adds must come to terms with it
         self._sysctl("lb", *[f"net.ipv6.conf.{i}.accept_dad=1" for i in self.interfaces])
 
+    def mac(self, short, interface):
+        shown = self.exec(short, "ip", "-o", "link", "show", "dev", interface).stdout
+        return shown.split("link/ether ")[1].split()[0]
+
     def _link(self, ns_a, if_a, ns_b, if_b):
         """A veth pair between two namespaces."""
         run("ip", "link", "add", if_a, "netns", self.ns(ns_a), "type", "veth",

@@ -108,7 +108,7 @@ class Flood:
     def __init__(self, rig):
         self.wire = Wire(rig)
         self.frame = bytes(Ether(src=self.wire.mac,
-                                 dst=Wire.mac_of(rig, "lb", rig.interfaces[0]))
+                                 dst=rig.mac("lb", rig.interfaces[0]))
                            / IP(src=rig.client_v4, dst=rig.client_lb_v4)
                            / UDP(sport=FLOOD_PORT, dport=FLOOD_PORT) / b"flood")
         self.over = threading.Event()

@@ -85,7 +85,7 @@ def test_ended_flows_are_counted_by_reason(rig, sluice):
 def test_drops_are_counted_by_reason(rig, sluice):
     with sluice.service("drops", [rig.echo], protocol="UDP", port=ECHO_PORT) as dropped, \
             Wire(rig) as wire:
-        head = Ether(src=wire.mac, dst=Wire.mac_of(rig, "lb", rig.interfaces[0]))
+        head = Ether(src=wire.mac, dst=rig.mac("lb", rig.interfaces[0]))
         ip = IP(src=rig.client_v4, dst=dropped.vip, proto=17)
         before = sluice.drops()
         for _ in range(7):

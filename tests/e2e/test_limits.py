@@ -41,7 +41,7 @@ def test_a_syn_flood_takes_no_established_flow(rig, sluice):
     with sluice.service("flood", rig.tasks, preserve=True) as flood, Wire(rig) as wire:
         kept = [HttpConnection(rig, flood.vip, flood.port) for _ in range(KEPT)]
         names = [one.get() for one in kept]
-        head = Ether(src=wire.mac, dst=Wire.mac_of(rig, "lb", rig.interfaces[0]))
+        head = Ether(src=wire.mac, dst=rig.mac("lb", rig.interfaces[0]))
         # from a network that is nobody's: the answers die in the client's namespace
         frame = bytearray(bytes(head / IP(src="10.77.0.3", dst=flood.vip)
                                 / TCP(sport=1, dport=flood.port, flags="S")))

@@ -8,7 +8,7 @@ STRANGER = {4: "10.77.0.99", 6: "fd77::99"}  # not the client's kernel's: it sta
 
 
 def to_balancer(rig, wire, packet):
-    return Ether(src=wire.mac, dst=Wire.mac_of(rig, "lb", rig.interfaces[0])) / packet
+    return Ether(src=wire.mac, dst=rig.mac("lb", rig.interfaces[0])) / packet
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -20,12 +20,7 @@ class Wire:
         with rig.inside(short):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, 0))
-        self.mac = self.mac_of(rig, short, interface)
-
-    @staticmethod
-    def mac_of(rig, short, interface):
-        shown = rig.exec(short, "ip", "-o", "link", "show", "dev", interface).stdout
-        return shown.split("link/ether ")[1].split()[0]
+        self.mac = rig.mac(short, interface)
 
     def send(self, packet):
         self.socket.send(bytes(packet))
