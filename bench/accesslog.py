@@ -24,7 +24,7 @@ from traffic import Load  # noqa: E402
 PREFIX = "sluice-bench"
 SINK_PORT = 9000
 DISK = "/var/tmp"
-ROUNDS, WARM_S, SECONDS = (1, 2, 2) if results.is_quick() else (3, 10, 5)
+ROUNDS, WARM_S, SECONDS = (1, 1, 1) if results.is_quick() else (3, 10, 5)
 DRAIN_TIMEOUT_S = 60
 AIMS = {
     ("format_and_gzip", "records_per_second"): (">=", 500000),

@@ -18,8 +18,10 @@ import time
 import results
 
 BUILD = results.ROOT / "build" / "bench"
-ROUNDS, SECONDS, WORKER_ROUNDS = (1, 1, 1) if results.is_quick() else (5, 2, 7)
-FLOWS = (1024, 65536)
+QUICK = results.is_quick()
+ROUNDS, WORKER_ROUNDS = (1, 1) if QUICK else (5, 7)
+SECONDS = 1  # each engine and testpmd, a round
+FLOWS = (1024,) if QUICK else (1024, 65536)
 PROTOCOLS = ("udp", "tcp")
 MAIN_CORE, CORE = 0, 1  # of DPDK's main thread, and of the one that forwards
 HUGEPAGES = 400  # of 2 MiB: 98,304 mbufs and the tables of 1,048,576 flows, twice over

@@ -25,13 +25,14 @@ from traffic import HttpConnection, Load  # noqa: E402
 from wires import Wires  # noqa: E402
 
 PREFIX = "sluice-bench"
-ROUNDS = 1 if results.is_quick() else 3
+QUICK = results.is_quick()
+ROUNDS = 1 if QUICK else 3
 TARGETS = 100
 TASKS = 4            # namespaces, with TARGETS / TASKS addresses of each generation
 PACE_S = 0.05        # from one replacement to the next, at least
-DELAY_S = 8          # deregistration delay
+DELAY_S = 4 if QUICK else 8  # deregistration delay
 KEPT = 64            # kept connections
-KEPT_LIFE_S = 4      # of one; then another is opened
+KEPT_LIFE_S = DELAY_S / 2    # of one; then another is opened
 KEPT_PAUSE_S = 0.05  # between requests of one
 BATCH = 32           # SYNs sent between two looks for the first flow
 READY = 1024         # SYNs made beforehand: making one takes longer than sending it
