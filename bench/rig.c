@@ -191,18 +191,23 @@ static void clock_set(struct sl_tables *t)
 	t->now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+int rig_send(struct rig *rig, sl_frame_t *frame, uint32_t from_target)
+{
+	int verdict = sl_receive(rig->tables, frame, rig->ifindex[from_target]);
+
+	return SL_VERDICT(verdict) == SL_SEND ? 0 : -EIO;
+}
+
 static int packet_send(struct rig *rig, const struct datapath_plan *plan, uint32_t flow,
 		       uint32_t from_target, uint8_t tcp_flags)
 {
 	unsigned char bytes[RIG_FRAME_BYTES];
 	struct datapath_packet packet;
 	sl_frame_t frame = {.data = bytes, .room = bytes, .room_end = bytes + sizeof(bytes)};
-	int verdict;
 
 	datapath_packet(plan, flow, from_target, &packet);
 	frame.end = bytes + rig_frame(&rig->kind, &packet, tcp_flags, bytes);
-	verdict = sl_receive(rig->tables, &frame, rig->ifindex[from_target]);
-	return SL_VERDICT(verdict) == SL_SEND ? 0 : -EIO;
+	return rig_send(rig, &frame, from_target);
 }
 
 int rig_establish(struct rig *rig, uint32_t flows)

@@ -47,6 +47,10 @@ int rig_plan(const struct rig_kind *kind, uint32_t cpus, struct sl_config *ret_c
 void rig_fill(const struct rig_kind *kind, struct sl_tables *tables, const uint32_t ifindex[2],
 	      struct rig *ret_rig);
 
+/** Hand a frame to the core, as coming from clients or from targets. Returns 0, or -EIO
+ *  when it was not forwarded. */
+int rig_send(struct rig *rig, sl_frame_t *frame, uint32_t from_target);
+
 /** Establish flows until there are @flows. Returns 0, or -EIO when the core did not
  *  forward a packet of a hand-shake. */
 int rig_establish(struct rig *rig, uint32_t flows);

@@ -60,7 +60,7 @@ static void shoot(struct rig *rig, const struct shot *model, const struct datapa
 	ip->daddr = packet->daddr;
 	tcp->sport = packet->sport;
 	tcp->dport = packet->dport;
-	if (SL_VERDICT(sl_receive(rig->tables, &frame, rig->ifindex[0])) != SL_SEND)
+	if (rig_send(rig, &frame, 0) != 0)
 		die("a packet was not forwarded");
 }
 

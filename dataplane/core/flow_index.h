@@ -165,20 +165,52 @@ SL_INLINE bool sl_slot_holds(sl_tables_t t, bool v6, __u32 slot, __u64 hash,
 	       SL_LIKELY(sl_line_holds(t, v6, sl_slot_line(c, slot), key, except, found));
 }
 
-/** Look for a key in one bucket. */
-SL_INLINE bool sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u64 hash,
-			      const struct sl_flow_key *key, __u32 except, struct sl_found *found)
+/** Look for a key in one bucket; 0, or the number of its line. */
+SL_INLINE __u32 sl_bucket_find(sl_tables_t t, bool v6, const struct sl_bucket *bucket, __u64 hash,
+			       const struct sl_flow_key *key, __u32 except)
 {
 	__u32 slot = SL_READ(bucket->slot[sl_place(hash)]);
+	struct sl_found found;
 
-	if (sl_slot_holds(t, v6, slot, hash, key, except, found))
-		return true;
+	if (sl_slot_holds(t, v6, slot, hash, key, except, &found))
+		return found.number;
 	for (int i = 0; i < SL_BUCKET_SLOTS; i++) {
 		slot = SL_READ(bucket->slot[i]);
-		if (SL_UNLIKELY(sl_slot_holds(t, v6, slot, hash, key, except, found)))
-			return true;
+		if (SL_UNLIKELY(sl_slot_holds(t, v6, slot, hash, key, except, &found)))
+			return found.number;
 	}
-	return false;
+	return 0;
+}
+
+SL_INLINE __u32 sl_buckets_search(sl_tables_t t, bool v6, const struct sl_flow_key *key, __u64 hash,
+				  __u32 except)
+{
+	const struct sl_family_config *c = &sl_config(t)->family[v6];
+	const struct sl_bucket *bucket = sl_bucket(t, v6, sl_first_bucket(c, hash));
+	__u32 number;
+
+	if (key == NULL || bucket == NULL)
+		return 0;
+	number = sl_bucket_find(t, v6, bucket, hash, key, except);
+	if (SL_LIKELY(number != 0 || SL_READ(bucket->spilled) == 0))
+		return number;
+	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
+	return bucket == NULL ? 0 : sl_bucket_find(t, v6, bucket, hash, key, except);
+}
+
+/** Look for a key in its two buckets; 0, or the number of its line, which may be another's by
+ *  now. A function of its own, or the verifier would go through all slots once for each kind of
+ *  packet. */
+SL_GLOBAL __u32 sl_buckets_search4(sl_tables_t t, const struct sl_flow_key *key, __u64 hash,
+				   __u32 except)
+{
+	return sl_buckets_search(t, false, key, hash, except);
+}
+
+SL_GLOBAL __u32 sl_buckets_search6(sl_tables_t t, const struct sl_flow_key *key, __u64 hash,
+				   __u32 except)
+{
+	return sl_buckets_search(t, true, key, hash, except);
 }
 
 /** The home slot of a bucket's keys. */
@@ -194,23 +226,16 @@ SL_INLINE bool sl_index_search(sl_tables_t t, bool v6, const struct sl_flow_key 
 			       __u32 except, struct sl_found *found)
 {
 	const struct sl_family_config *c = &sl_config(t)->family[v6];
-	__u32 first = sl_first_bucket(c, hash);
-	const __u32 *home = sl_home_slot(t, v6, first);
-	const struct sl_bucket *bucket;
+	const __u32 *home = sl_home_slot(t, v6, sl_first_bucket(c, hash));
+	__u32 number;
 
 	if (home == NULL)
 		return false;
 	if (SL_LIKELY(sl_slot_holds(t, v6, SL_READ(*home), hash, key, except, found)))
 		return true;
-	bucket = sl_bucket(t, v6, first);
-	if (bucket == NULL)
-		return false;
-	if (sl_bucket_find(t, v6, bucket, hash, key, except, found))
-		return true;
-	if (SL_LIKELY(SL_READ(bucket->spilled) == 0))
-		return false;
-	bucket = sl_bucket(t, v6, sl_second_bucket(c, hash));
-	return bucket != NULL && sl_bucket_find(t, v6, bucket, hash, key, except, found);
+	number = v6 ? sl_buckets_search6(t, key, hash, except) :
+		      sl_buckets_search4(t, key, hash, except);
+	return number != 0 && sl_line_holds(t, v6, number, key, except, found);
 }
 
 /** The line that holds a key, except line @except; 0 when there is none. */

@@ -8,7 +8,7 @@
 #define SLUICE_TESTS_ENGINE_FIXTURE_H
 
 #include "dataplane/engine_internal.h"
-#include "packets.h"
+#include "world.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -168,12 +168,10 @@ static inline struct packet_spec request(bool v6, uint8_t protocol, uint32_t n)
 /* Returns the verdict. Without next hops, what goes to a target is the kernel's to send. */
 static inline int receive(struct fixture *fixture, const struct packet_spec *spec, struct packet *packet)
 {
-	sl_frame_t frame;
+	struct world world = {.t = &fixture->path};
 
 	packet_build(packet, spec);
-	frame = (sl_frame_t){packet->data, packet->data + packet->length, packet->room,
-			     packet->room + sizeof(packet->room)};
-	return SL_VERDICT(sl_receive(&fixture->path, &frame, IFINDEX));
+	return SL_VERDICT(world_receive(&world, packet, IFINDEX));
 }
 
 static inline void begin(struct fixture *fixture, bool v6, uint8_t protocol, uint32_t n)
