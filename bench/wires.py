@@ -8,13 +8,13 @@ import time
 
 ARRIVAL_S = 5
 REPEAT_S = 0.5
-ETH_P_IP = 0x0800
+ETH_P_IP, ETH_P_ALL = 0x0800, 3
 PROTO_TCP = 6
 SYN, ACK = 0x02, 0x10
 FLOW_PORTS = 60000
 FIRST_SOURCE = 0x0a4d0003  # 10.77.0.3
 SCATTER = 2654435761       # odd: a sequence number of 32 bits for each flow, and none twice
-SO_ATTACH_FILTER = 26
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 # IPv4, TCP, SYN without ACK (classic BPF; the rig's packets have no options or tags): whatever else
 # is on a wire may not fill the socket's buffer between two looks
 ONLY_SYNS = [(0x30, 0, 0, 23), (0x15, 0, 4, PROTO_TCP), (0x30, 0, 0, 47), (0x54, 0, 0, SYN | ACK),
@@ -34,10 +34,10 @@ class Wires:
             for short, device in (("lb", rig.interfaces[0]), ("client", "eth0")))
 
     @staticmethod
-    def _open(rig, short):
+    def _open(rig, short, protocol=ETH_P_IP):
         with rig.inside(short):
-            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         made.bind(("eth0", 0))
         made.setblocking(False)
         return made
