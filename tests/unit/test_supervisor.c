@@ -16,6 +16,7 @@
 
 #define PATIENCE_MS 10000
 #define SILENCE_MS 300
+#define GATE_FD 100 /* of the slow child */
 
 struct rig {
 	uv_loop_t loop;
@@ -27,6 +28,7 @@ struct rig {
 	bool runs;
 	bool senseless; /* every message is */
 	int left;	/* messages that flood() has still to send */
+	int gate[2];	/* a pipe; the slow child reads no message before this says so */
 };
 
 static void look(struct rig *rig)
@@ -42,6 +44,8 @@ static void flood(struct rig *rig)
 
 	while (rig->left > 0 && supervisor_send(rig->supervisor, text, sizeof(text)) == 0)
 		rig->left--;
+	if (strcmp(rig->child, "slow") == 0)
+		assert_int_equal(write(rig->gate[1], "", 1), 1);
 }
 
 static void started(void *context)
@@ -104,8 +108,11 @@ static struct rig *rig_new(const char *child)
 	assert_non_null(rig);
 	rig->child = child;
 	on.context = rig;
-	if (strcmp(child, "slow") == 0)
+	if (strcmp(child, "slow") == 0) {
 		rig->left = 1000;
+		assert_int_equal(pipe(rig->gate), 0);
+		assert_int_equal(dup2(rig->gate[0], GATE_FD), GATE_FD); /* the child's, too */
+	}
 	assert_int_equal(uv_loop_init(&rig->loop), 0);
 	uv_timer_init(&rig->loop, &rig->patience);
 	assert_int_equal(supervisor_open(&rig->loop, &options, &on, &rig->supervisor), 0);
@@ -118,6 +125,11 @@ static void rig_free(struct rig *rig)
 	uv_close((uv_handle_t *)&rig->patience, NULL);
 	uv_run(&rig->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&rig->loop), 0);
+	if (strcmp(rig->child, "slow") == 0) {
+		close(rig->gate[0]);
+		close(rig->gate[1]);
+		close(GATE_FD);
+	}
 	free(rig);
 }
 
@@ -238,6 +250,8 @@ static int child(const char *what)
 		close(0);
 	if (strcmp(what, "deaf") == 0 || strcmp(what, "silent") == 0)
 		pause();
+	if (strcmp(what, "slow") == 0 && read(GATE_FD, bytes, 1) != 1)
+		return 1;
 	while ((len = recv(0, bytes, sizeof(bytes), 0)) > 0) {
 		if (strcmp(what, "slow") != 0)
 			send(0, bytes, (size_t)len, 0);
