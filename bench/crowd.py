@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Many targets in one task: its nginx answers on every port."""
 import rig as rigs
+from sluice import STANDARD_CHECKS
 
 FIRST_PORT, LAST_PORT = 10000, 65535
 
@@ -25,9 +26,7 @@ def service(sluice, name, attributes=None):
     """One for a crowd. Checked as is standard, each target on its own port every 30 s: the tests'
     five a second would be 50,000 for 10,000 targets."""
     return sluice.service(name, [], check={"HealthCheckPort": "traffic-port"},
-                          attributes={"sluice.health_check.interval_ms": "off",
-                                      "sluice.health_check.timeout_ms": "off",
-                                      **(attributes or {})})
+                          attributes={**STANDARD_CHECKS, **(attributes or {})})
 
 
 def wait_healthy(service, count, timeout_s=60):

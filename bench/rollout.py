@@ -97,7 +97,8 @@ class FirstPackets(Wires):
                 self.sent[frame[38:42]].append(ns)
         for frame, ns, leaves in arrived:
             flow = frame[26:42]  # addresses, ports, initial sequence number
-            if leaves or flow in self.known or int.from_bytes(frame[34:36], "big") >= PROBE_PORT_MIN:
+            source = int.from_bytes(frame[34:36], "big")
+            if leaves or flow in self.known or source >= PROBE_PORT_MIN:
                 continue
             self.known.add(flow)
             began = [at for at in self.sent[frame[38:42]] if at <= ns]

@@ -190,6 +190,12 @@ class Sluice:
                 if drop["Packets"] > 0}
 
 
+# Attributes for a service under a load of which nothing may fail: on a machine that is all busy a
+# task may answer no check within 150 ms, twice, and its connections would be ended, as they should.
+STANDARD_CHECKS = {"sluice.health_check.interval_ms": "off",
+                   "sluice.health_check.timeout_ms": "off"}
+
+
 class Service:
     """A load balancer with one listener that forwards to one group of tasks.
 

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from rig import wait_until
+from sluice import STANDARD_CHECKS
 from traffic import HttpConnection, Load, who_answers
 
 
@@ -11,7 +12,8 @@ from traffic import HttpConnection, Load, who_answers
 def test_deregistration_under_load_fails_no_request(rig, sluice, preserve):
     leaving = rig.tasks[1]
     with sluice.service("leave", rig.tasks, preserve=preserve,
-                        attributes={"deregistration_delay.timeout_seconds": "60"}) as leave:
+                        attributes={"deregistration_delay.timeout_seconds": "60",
+                                    **STANDARD_CHECKS}) as leave:
         rig.forget_requests()
         with Load(rig, leave.url()) as load:
             wait_until(lambda: len(rig.requests(leaving)) > 500, "load on all targets", 30)
@@ -48,7 +50,7 @@ def test_an_old_flow_outlives_its_targets_deregistration(rig, sluice):
 
 def test_registration_churn_under_load_fails_no_request(rig, sluice):
     """task1 stays; task2 and task3 come and go as fast as calls are answered."""
-    attributes = {"deregistration_delay.timeout_seconds": "0"}
+    attributes = {"deregistration_delay.timeout_seconds": "0", **STANDARD_CHECKS}
     with sluice.service("churn", rig.tasks, attributes=attributes) as churn:
         stop = threading.Event()
         calls = []

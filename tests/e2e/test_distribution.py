@@ -3,6 +3,7 @@
 import collections
 
 from rig import wait_until
+from sluice import STANDARD_CHECKS
 from traffic import Load, who_answers
 
 FLOWS = 20000
@@ -10,7 +11,7 @@ TOLERANCE = 0.05  # 1 % of Maglev, and 4 standard deviations of 20,000 draws
 
 
 def test_connections_spread_evenly(rig, sluice):
-    with sluice.service("even", rig.tasks) as even:
+    with sluice.service("even", rig.tasks, attributes=STANDARD_CHECKS) as even:
         rig.forget_requests()
         with Load(rig, even.url()) as load:
             wait_until(lambda: sum(len(rig.requests(task)) for task in rig.tasks) > FLOWS,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import rig as rigs
-from sluice import Sluice
+from sluice import STANDARD_CHECKS, Sluice
 from traffic import HttpConnection, Load, client_socket, curl, udp_ask, who_answers
 
 pytestmark = pytest.mark.engine("dpdk", reason="its ports and workers")
@@ -64,7 +64,7 @@ def test_answers_may_come_by_another_worker(make_rig):
     assert info["WorkerCpus"] == [0, 1]
     assert [device["Queues"] for device in info["Devices"]] == [2, 2]
     for family in (4, 6):
-        with sluice.service("two", rig.tasks, family=family) as two:
+        with sluice.service("two", rig.tasks, family=family, attributes=STANDARD_CHECKS) as two:
             assert who_answers(rig, two.url(), 200).total() == 200
             size = curl(rig, two.url("/big"), "-o", "/dev/null", "-w", "%{size_download}")
             assert int(size) == rigs.BIG_BYTES

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import rig as rigs
+from sluice import STANDARD_CHECKS
 from traffic import HttpConnection, Load, udp_ask
 
 pytestmark = pytest.mark.engine("dpdk", reason="the xdp engine forwards on: test_restart.py")
@@ -57,7 +58,8 @@ def test_idle_connections_and_udp_flows_outlive_restarts(rig, sluice, how):
 
 def test_restarts_under_load_break_no_request(rig, sluice):
     """A request may come late, by as much as sluiced was away; none is refused or reset."""
-    with sluice.service("loaded", rig.tasks) as loaded, Load(rig, loaded.url()) as load:
+    with sluice.service("loaded", rig.tasks, attributes=STANDARD_CHECKS) as loaded, \
+            Load(rig, loaded.url()) as load:
         for how in ("stop", "kill9", "stop"):
             before = len(rig.requests(rig.tasks[0]))
             rigs.wait_until(lambda n=before: len(rig.requests(rig.tasks[0])) > n + 100,

@@ -2,6 +2,7 @@
 """Clients and tasks behind one interface."""
 import pytest
 import rig as rigs
+from sluice import STANDARD_CHECKS
 from traffic import Load, curl, udp_ask, who_answers
 from rig import wait_until
 
@@ -29,7 +30,7 @@ def test_udp(rig, sluice, family):
 
 
 def test_load_fails_no_request(rig, sluice):
-    with sluice.service("load", rig.tasks) as web:
+    with sluice.service("load", rig.tasks, attributes=STANDARD_CHECKS) as web:
         rig.forget_requests()
         with Load(rig, web.url()) as load:
             wait_until(lambda: len(rig.requests(rig.tasks[0])) > 3000, "load", 30)

@@ -6,14 +6,15 @@ import threading
 
 import pytest
 from rig import wait_until
-from sluice import ApiError
+from sluice import STANDARD_CHECKS, ApiError
 from traffic import HttpConnection, Load, curl, udp_ask, who_answers
 
 
 @pytest.mark.engine("xdp", reason="the kernel forwards while sluiced is down")
 @pytest.mark.parametrize("preserve", [False, True], ids=["nat", "preserved"])
 def test_kill_9_under_load_fails_no_request(rig, sluice, preserve):
-    with sluice.service("killed", rig.tasks, preserve=preserve) as killed:
+    with sluice.service("killed", rig.tasks, preserve=preserve,
+                        attributes=STANDARD_CHECKS) as killed:
         with HttpConnection(rig, killed.vip, killed.port) as kept, Load(rig, killed.url()) as load:
             owner = kept.get()
             wait_until(lambda: killed.metrics()[0]["NewFlowCount_TCP"] > 1000, "load", 30)
@@ -39,7 +40,7 @@ def test_kill_9_under_load_fails_no_request(rig, sluice, preserve):
 @pytest.mark.engine("xdp", reason="one program replaces another while packets pass")
 def test_restarts_under_load_fail_no_request(rig, sluice):
     """Each start puts a freshly loaded program in the place of the running one."""
-    with sluice.service("upgraded", rig.tasks) as upgraded:
+    with sluice.service("upgraded", rig.tasks, attributes=STANDARD_CHECKS) as upgraded:
         with HttpConnection(rig, upgraded.vip, upgraded.port) as kept, \
                 Load(rig, upgraded.url()) as load:
             owner = kept.get()
