@@ -20,7 +20,7 @@ import results
 sys.path.insert(0, str(results.ROOT / "tests" / "e2e"))
 
 import rig as rigs  # noqa: E402
-from sluice import Sluice  # noqa: E402
+from sluice import STANDARD_CHECKS, Sluice  # noqa: E402
 from traffic import HttpConnection, Load  # noqa: E402
 from wires import ETH_P_ALL, Wires  # noqa: E402
 
@@ -256,6 +256,7 @@ def main():
         sluice = Sluice(rig, max_flows=1048576).start()
         # termination: a connection that outlives the delay would be reset, and count
         service = sluice.service("rollout", [], attributes={
+            **STANDARD_CHECKS,
             "deregistration_delay.timeout_seconds": str(DELAY_S),
             "deregistration_delay.connection_termination.enabled": "true"})
         sluice.rpc("RegisterTargets", TargetGroupArn=service.tg_arn,
