@@ -289,6 +289,14 @@ class Rig:
         shown = self.exec(short, "ip", "-o", "link", "show", "dev", interface).stdout
         return shown.split("link/ether ")[1].split()[0]
 
+    def forget_neighbours(self, *shorts):
+        """All but those that are being asked for: what waits for them would be refused."""
+        states = [word for state in ("reachable", "stale", "delay", "probe")
+                  for word in ("nud", state)]
+        for short in shorts:
+            for family in ("-4", "-6"):
+                self.exec(short, "ip", family, "neigh", "flush", "all", *states, check=False)
+
     def _link(self, ns_a, if_a, ns_b, if_b):
         """A veth pair between two namespaces."""
         run("ip", "link", "add", if_a, "netns", self.ns(ns_a), "type", "veth",

@@ -26,14 +26,6 @@ def module_sluice(rig):
     return sluice.start()
 
 
-def forget_neighbours(rig):
-    # not those that are being asked for: what waits for them would be refused
-    states = [word for state in ("reachable", "stale", "delay") for word in ("nud", state)]
-    for short in ("client", "task1", "lb"):
-        for family in ("-4", "-6"):
-            rig.exec(short, "ip", family, "neigh", "flush", "all", *states, check=False)
-
-
 def ping(rig, short, address):
     """One echo request and its answer; socket.timeout when none comes."""
     family = family_of(address)
@@ -49,12 +41,12 @@ def ping(rig, short, address):
 
 def test_the_balancer_is_pinged_and_pings(rig, sluice):
     """ARP and ND go before it: nobody knows a neighbour."""
-    forget_neighbours(rig)
+    rig.forget_neighbours("client", "task1", "lb")
     for address in (rig.client_lb_v4, rig.client_lb_v6):
         ping(rig, "client", address)
     for address in (rig.task_lb_v4, rig.task_lb_v6):
         ping(rig, "task1", address)
-    forget_neighbours(rig)
+    rig.forget_neighbours("client", "task1", "lb")
     for address in (rig.client_v4, rig.client_v6, rig.tasks[0].v4, rig.tasks[0].v6):
         ping(rig, "lb", address)
 
@@ -142,7 +134,7 @@ def test_a_flood_to_the_kernel_starves_neither_flows_nor_neighbours(rig, sluice)
                        "packets over the limit", 30)
             # ARP and ND have a share of their own: who is asked for is found
             for _ in range(5):
-                forget_neighbours(rig)
+                rig.forget_neighbours("client", "task1", "lb")
                 assert curl(rig, calm.url()).strip() in {"task1", "task2", "task3"}
             assert kept.get()
             load.stop()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Next hops: no first packet is lost to an unresolved one, and a moved target is followed."""
+"""Next hops: no first packet is lost to an unresolved one, and a moved target is followed.
+
+Sluice has the kernel keep its next hops resolved, so some that are forgotten may be back at once.
+"""
 import time
 
 import pytest
@@ -9,13 +12,6 @@ from traffic import HttpConnection, curl, udp_ask
 RETRANSMIT_S = 1  # of a lost SYN: Linux's initial RTO
 
 
-def forget_neighbours(rig, *shorts):
-    """Sluice has the kernel keep its next hops resolved, so some may be back at once."""
-    for short in shorts:
-        for family in ("-4", "-6"):
-            rig.exec(short, "ip", family, "neigh", "flush", "all", check=False)
-
-
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("preserve", [False, True], ids=["nat", "preserved"])
 def test_the_first_syn_to_an_unresolved_target_is_not_lost(rig, sluice, family, preserve):
@@ -23,7 +19,7 @@ def test_the_first_syn_to_an_unresolved_target_is_not_lost(rig, sluice, family, 
         for _ in range(3):
             cold.deregister(rig.tasks[0])
             rigs.wait_until(lambda: not cold.health(), "the target has left")
-            forget_neighbours(rig, "lb", "client", "task1")
+            rig.forget_neighbours("lb", "client", "task1")
             cold.register(rig.tasks[0])
             started = time.monotonic()
             with HttpConnection(rig, cold.vip, cold.port) as connection:
@@ -40,7 +36,7 @@ def test_the_first_datagram_to_an_unresolved_target_is_not_lost(rig, sluice, fam
         for _ in range(3):
             cold.deregister(rig.echo)
             rigs.wait_until(lambda: not cold.health(), "the target has left")
-            forget_neighbours(rig, "lb", "client", "echo")
+            rig.forget_neighbours("lb", "client", "echo")
             cold.register(rig.echo)
             assert udp_ask(rig, cold.vip, cold.port, b"first") == b"first"
 
@@ -51,7 +47,7 @@ def test_a_target_with_a_new_mac_is_followed(rig, sluice):
         assert curl(rig, moved.url()).strip() == "task1"
         rig.ip(task.name, "link set eth0 down\nlink set eth0 address 02:77:00:00:00:01\n"
                           "link set eth0 up\nroute add default via 10.77.1.1")
-        forget_neighbours(rig, "lb")
+        rig.forget_neighbours("lb")
 
         def answers():
             done = rig.exec("client", "curl", "-sS", "--max-time", "1", moved.url(), check=False)
