@@ -14,11 +14,11 @@ AIMS = {
     "tcp4_nat_new_flow": 400,
 }
 BELOW_LRU = (65536, 1048576)
-QUICK = ["--rounds", "1", "--flows-max", "65536"]
+QUICK_OPTIONS = ["--rounds", "1", "--flows-max", "65536"]
 
 
 def main():
-    options = QUICK if results.is_quick() else sys.argv[1:]
+    options = QUICK_OPTIONS if results.is_quick() else sys.argv[1:]
     run = subprocess.run([results.ROOT / "build/bench/bench_datapath", *options],
                          stdout=subprocess.PIPE, text=True, check=False)
     if run.returncode != 0:

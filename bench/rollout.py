@@ -63,7 +63,7 @@ class FirstPackets(Wires):
         self._see_only_syns(self.sender)
         for wire in (self.sender, *self.targets):
             wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            for _ in self._stamped(wire):  # what has no time stamp
+            for _ in self._frames(wire):  # what has no time stamp
                 pass
 
     def make_ready(self):
@@ -79,16 +79,11 @@ class FirstPackets(Wires):
                 if error.errno not in (errno.ENOBUFS, errno.EAGAIN):
                     raise
 
-    @staticmethod
-    def _stamped(wire):
+    def _stamped(self, wire):
         """(frame, ns, whether it leaves) of each SYN that there is."""
-        while True:
-            try:
-                frame, parts, _, origin = wire.recvmsg(64, 64)
-            except BlockingIOError:
-                return
-            seconds, ns = TIMESPEC.unpack(parts[0][2]) if parts else (0, 0)
-            yield frame, seconds * 10**9 + ns, origin[2] == socket.PACKET_OUTGOING
+        for frame, ancillary, leaves in self._frames(wire):
+            seconds, ns = TIMESPEC.unpack(ancillary[0][2])
+            yield frame, seconds * 10**9 + ns, leaves
 
     def read(self):
         arrived = [syn for wire in self.targets for syn in self._stamped(wire)]

@@ -64,15 +64,21 @@ class Wires:
         return (self.macs + b"\x08\x00" + ip[:10] + struct.pack("!H", ~total & 0xffff) + ip[12:]
                 + tcp)
 
+    @staticmethod
+    def _frames(wire):
+        """(frame, ancillary data, whether it leaves) of each SYN that there is."""
+        while True:
+            try:
+                frame, ancillary, _, origin = wire.recvmsg(64, 64)
+            except BlockingIOError:
+                return
+            yield frame, ancillary, origin[2] == socket.PACKET_OUTGOING
+
     def _drain(self):
         """(sequence number, (target address, port)) of each SYN that has arrived."""
         for wire, address in self.targets.items():
-            while True:
-                try:
-                    frame, origin = wire.recvfrom(64)
-                except BlockingIOError:
-                    break
-                if origin[2] != socket.PACKET_OUTGOING:
+            for frame, _, leaves in self._frames(wire):
+                if not leaves:
                     sequence = int.from_bytes(frame[38:42], "big")
                     yield sequence, (address, int.from_bytes(frame[36:38], "big"))
 
